@@ -1,0 +1,35 @@
+# `make demo` and `make test` are all a newcomer needs; the rest is for development.
+PYTHON ?= python3
+CORPORA ?= ../shared/corpora
+GOLD ?= ../shared/gold
+BIN = .venv/bin
+INSTALLED = .venv/.installed
+
+.PHONY: demo test lint quality lexicon lock
+
+$(INSTALLED): pyproject.toml requirements-dev.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/detrans explain seeds/001_d4d637be339d7832.txt
+
+test: $(INSTALLED) lint
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+quality: $(INSTALLED)
+	$(BIN)/python -m benchmarks.quality --corpora $(CORPORA) --gold $(GOLD)
+
+lexicon: $(INSTALLED)
+	$(BIN)/python -m training.lexicon --corpora $(CORPORA)
+	$(BIN)/python -m training.manifest models/lexical
+
+lock: $(INSTALLED)
+	$(BIN)/python -m pip freeze --exclude-editable > requirements-dev.lock

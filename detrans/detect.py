@@ -1,0 +1,51 @@
+"""How damaged is a document? The cheap stage: lexicon matches and their weight of evidence."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+from detrans.document import Document
+
+REPEATS = 2  # a phrase counts so often at most: an article about the navy says "navy" all along
+CLIP = 4.0  # the most that one occurrence may weigh
+STRONG = 1.5  # evidence from which a match speaks for itself
+LEVEL_BOUNDS = (0.15, 0.4, 0.8, 1.6, 3.0, 5.0, 8.0)  # spin density at which the next level starts
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Sums over a document's matches.
+
+    density: strong evidence per hundred words. total: the same, not divided.
+    kinds: how many different strong phrases. words: length of the document.
+    """
+
+    density: float
+    total: float
+    kinds: int
+    words: int
+
+    @property
+    def level(self) -> int:
+        """0 (clean) to 7 (spun throughout): the control token of the document."""
+        return sum(self.density >= bound for bound in LEVEL_BOUNDS)
+
+    @property
+    def features(self) -> tuple[float, float, float]:
+        """What the calibrated document score is a logistic function of."""
+        root = math.sqrt(max(self.words, 1) / 100)
+        return (math.log1p(self.density), math.log1p(self.kinds), self.density * root / (1 + root) / 4)
+
+
+def gather(document: Document) -> Evidence:
+    """Evidence of a whole document."""
+    seen: Counter[int] = Counter()
+    total = 0.0
+    for number, evidence in document.evidence:
+        if evidence >= STRONG and seen[number] < REPEATS:
+            seen[number] += 1
+            total += min(evidence, CLIP)
+    words = document.word_count
+    return Evidence(100 * total / max(words, 20), total, len(seen), words)

@@ -1,0 +1,98 @@
+"""One document as the detector and the normaliser see it: folded text and lexicon matches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from detrans.fold import SPACE, Folded, fold
+from detrans.lexicon import Form, Lexicon
+from detrans.match import leftmost_longest
+from detrans.ngrams import BOUNDARY
+from detrans.protect import protected_spans
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A lexicon phrase in a document: [start, end) in characters, its words, its originals.
+
+    `first` and `last` number the words in `Document.words`; `last` is exclusive.
+    """
+
+    start: int
+    end: int
+    first: int
+    last: int
+    candidates: list[Form]
+
+    @property
+    def evidence(self) -> float:
+        return self.candidates[0].evidence
+
+
+class Document:
+    """Text with its matches (overlapping ones too) and its words for the n-gram model."""
+
+    def __init__(self, text: str, lexicon: Lexicon, keep: frozenset[str] = frozenset()) -> None:
+        self.text = text
+        self.folded: Folded = fold(text, protected_spans(text))
+        self._found = lexicon.matcher.find(self.folded)
+        self._lexicon = lexicon
+        self._keep = keep
+
+    @cached_property
+    def word_count(self) -> int:
+        data = np.frombuffer(self.folded.data, np.uint8)
+        return int(np.count_nonzero((data[1:] != SPACE) & (data[:-1] == SPACE)))
+
+    @cached_property
+    def evidence(self) -> list[tuple[int, float]]:
+        """(phrase number, evidence) of each match in a leftmost-longest, non-overlapping choice."""
+        which, start, end = self._found
+        candidates = self._lexicon.candidates
+        numbers = (int(which[i]) for i in leftmost_longest(start, end))
+        return [(n, candidates[n][0].evidence) for n in numbers if not self._kept(n)]
+
+    def _kept(self, number: int) -> bool:
+        return bool(self._keep) and self._lexicon.phrases[number] in self._keep
+
+    @cached_property
+    def _words(self) -> tuple[list[str], list[int]]:
+        """Folded words with BOUNDARY where punctuation stood, and the folded offset of each."""
+        data, hard = self.folded.data, self.folded.hard
+        words, offsets = [BOUNDARY, BOUNDARY], [-1, -1]
+        at, marks = 0, 0
+        for word in data.decode("ascii").split(" "):
+            if word:
+                if hard[at] > marks:
+                    words.append(BOUNDARY)
+                    offsets.append(at - 1)
+                    marks = int(hard[at])
+                words.append(word)
+                offsets.append(at)
+            at += len(word) + 1
+        return [*words, BOUNDARY, BOUNDARY], offsets
+
+    @property
+    def words(self) -> list[str]:
+        return self._words[0]
+
+    @cached_property
+    def matches(self) -> list[Match]:
+        """All matches that may be repaired, by start, longest first."""
+        offsets = self._words[1]
+        place = {offset: i for i, offset in enumerate(offsets)}
+        result = []
+        index = self.folded.index
+        for number, start, end in zip(*(column.tolist() for column in self._found), strict=True):
+            first = place.get(start)
+            if first is None or self._kept(number):
+                continue
+            a, b = int(index[start]), int(index[end - 1]) + 1
+            if "\n" in self.text[a:b] or "\r" in self.text[a:b]:
+                continue  # a repair would have to move a line break
+            last = first + self._lexicon.phrases[number].count(" ") + 1
+            result.append(Match(a, b, first, last, self._lexicon.candidates[number]))
+        return result

@@ -1,0 +1,107 @@
+"""Fold text into the small alphabet in which phrases are matched.
+
+A lexicon phrase has to be found whatever its case, quotation marks, accents or line breaks,
+and what is found has to be cut out of the untouched input. So the text is folded to ASCII,
+white space runs shrink to one space, zero-width characters vanish, and an index map leads
+from every folded byte back to the character it came from. Everything is table look-up in
+numpy: linear in the length of the text, with no regular expression.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+SPACE, APOSTROPHE, HYPHEN, OTHER_LETTER = 32, 39, 45, 1
+_HARD = 2  # punctuation: a word boundary that no phrase may cross
+_GONE = 3  # zero-width: dropped before matching
+
+_APOSTROPHES = "'\u2018\u2019\u02bc\u2032\uff07"
+_HYPHENS = "-\u2010\u2011"
+_ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
+
+Bytes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """Folded text: `data` (n bytes, a space first and last) and its way back to the input.
+
+    `index[i]` is the character offset in the input of folded byte i; shape (n + 1,).
+    `hard[i]` counts the punctuation marks among the first i folded bytes; shape (n + 1,).
+    """
+
+    data: bytes
+    index: Ints
+    hard: Ints
+
+
+def _fold_char(ch: str) -> int:
+    if ch in _ZERO_WIDTH:
+        return _GONE
+    if ch in _APOSTROPHES:
+        return APOSTROPHE
+    if ch in _HYPHENS:
+        return HYPHEN
+    if ch.isspace():
+        return SPACE
+    base = unicodedata.normalize("NFKD", ch)[:1]
+    if base.isascii() and (base.isalnum() or base == "_"):
+        return ord(base.lower())
+    category = unicodedata.category(ch)
+    if category == "Mn":  # a combining accent belongs to the letter before it
+        return _GONE
+    return OTHER_LETTER if category[0] in "LN" else _HARD
+
+
+@cache
+def _table() -> Bytes:
+    """One byte for each code point up to the mathematical letters, which end at U+1D7FF."""
+    codes = np.full(0x1D800, _HARD, np.uint8)
+    codes[0x3040:0xD7A4] = OTHER_LETTER  # kana, ideographs, Hangul: letters, but none of ours
+    for low, high in ((0, 0x3040), (0xF900, 0x10000), (0x1D400, 0x1D800)):
+        for code in range(low, high):
+            codes[code] = _fold_char(chr(code))
+    return codes
+
+
+def is_word(data: Bytes) -> npt.NDArray[np.bool_]:
+    """True where a folded byte belongs to a word (letters, digits, inner ' and -)."""
+    result: npt.NDArray[np.bool_] = (data != SPACE) & (data != _HARD)
+    return result
+
+
+def fold(text: str, masked: list[tuple[int, int]] | None = None) -> Folded:
+    """Fold `text`; the character ranges in `masked` become opaque, so nothing matches there."""
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    table = _table()
+    codes = table[np.minimum(points, len(table) - 1)]
+    for start, end in masked or ():
+        codes[start:end] = _HARD
+    index = np.flatnonzero(codes != _GONE)
+    codes = codes[index]
+    # An apostrophe or hyphen inside a word belongs to it; elsewhere it is punctuation.
+    solid = (codes > SPACE) & (codes != APOSTROPHE) & (codes != HYPHEN) | (codes == OTHER_LETTER)
+    joiner = (codes == APOSTROPHE) | (codes == HYPHEN)
+    inner = np.zeros(len(codes), bool)
+    if len(codes) > 2:
+        inner[1:-1] = solid[:-2] & solid[2:]
+    codes[joiner & ~inner] = _HARD
+    # White space runs shrink to their first character.
+    space = codes == SPACE
+    repeated = np.zeros(len(codes), bool)
+    repeated[1:] = space[1:] & space[:-1]
+    kept = ~repeated
+    codes, index = codes[kept], index[kept]
+    hard = np.zeros(len(codes) + 3, np.int64)
+    np.cumsum(codes == _HARD, out=hard[2:-1])
+    hard[-1] = hard[-2]
+    codes[codes == _HARD] = SPACE
+    data = b" " + codes.tobytes() + b" "
+    index = np.concatenate(([0], index, [len(text), len(text)]))
+    return Folded(data, index, hard)

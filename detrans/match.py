@@ -1,0 +1,53 @@
+"""Find many phrases at once in folded text, by whole words.
+
+The automaton is `ahocorasick_rs`. Every pattern starts with the space before its first word,
+which keeps it from matching inside words; whether a word also ends where the match ends, and
+that no punctuation stands inside, is checked for all matches together in numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ahocorasick_rs
+import numpy as np
+
+from detrans.fold import APOSTROPHE, SPACE, Folded, Ints
+
+
+class Matcher:
+    """All whole-word occurrences of `phrases` (folded form: lower-case ASCII, single spaces)."""
+
+    def __init__(self, phrases: Sequence[str]) -> None:
+        self._automaton = ahocorasick_rs.BytesAhoCorasick([b" " + p.encode("ascii") for p in phrases])
+
+    def find(self, folded: Folded) -> tuple[Ints, Ints, Ints]:
+        """Phrase numbers, starts and ends (folded offsets), overlapping matches included.
+
+        Sorted by start, longest first. A possessive ending is no part of a word: "nation" is
+        found in "nation's".
+        """
+        found = self._automaton.find_matches_as_indexes(folded.data, overlapping=True)
+        if not found:
+            empty = np.zeros(0, np.int64)
+            return empty, empty, empty
+        which, start, end = np.array(found, np.int64).T
+        start = start + 1
+        data = np.frombuffer(folded.data, np.uint8)
+        after = data[end]
+        possessive = (after == APOSTROPHE) & (data[np.minimum(end + 1, len(data) - 1)] == ord("s"))
+        possessive &= data[np.minimum(end + 2, len(data) - 1)] == SPACE
+        good = ((after == SPACE) | possessive) & (folded.hard[start] == folded.hard[end])
+        which, start, end = which[good], start[good], end[good]
+        order = np.lexsort((which, -end, start))
+        return which[order], start[order], end[order]
+
+
+def leftmost_longest(start: Ints, end: Ints) -> list[int]:
+    """Positions of a non-overlapping choice among matches sorted as `Matcher.find` sorts them."""
+    chosen, free = [], -1
+    for i, (s, e) in enumerate(zip(start.tolist(), end.tolist(), strict=True)):
+        if s >= free:
+            chosen.append(i)
+            free = e
+    return chosen

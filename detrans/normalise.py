@@ -1,0 +1,77 @@
+"""From scored matches to edits: which repairs are made, and how they are written into the text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import regex
+
+from detrans.articles import agreeing_article
+from detrans.casing import match_case
+from detrans.document import Document, Match
+from detrans.edits import Edit
+
+NUMBERS = {
+    w: str(i)
+    for i, w in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
+}
+NUMBERS |= {w: str(i) for i, w in enumerate(["ten", "eleven", "twelve"], 10)}
+_NUMBER = regex.compile(rf"(?<![\w-])(?:{'|'.join(NUMBERS)})(?=(?:,\d{{3}})+(?![\d,]))", regex.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A match with the probability of *keep* and of each of its candidates, in order."""
+
+    match: Match
+    keep: float
+    probabilities: list[float]
+
+    @property
+    def best(self) -> int:
+        return max(range(len(self.probabilities)), key=lambda i: self.probabilities[i])
+
+
+def choose(document: Document, scored: list[Scored], threshold: float) -> list[Edit]:
+    """The edits worth making: no overlaps, the longer match first, the likelier among equals."""
+    text = document.text
+    wanted = [s for s in scored if s.probabilities[s.best] >= threshold]
+    wanted.sort(key=lambda s: (s.match.first - s.match.last, -s.probabilities[s.best], s.match.start))
+    taken: list[Scored] = []
+    occupied: set[int] = set()
+    for s in wanted:
+        words = range(s.match.first, s.match.last)
+        if occupied.isdisjoint(words):
+            occupied.update(words)
+            taken.append(s)
+    edits = [_number_edit(m.start(), m.end(), m[0]) for m in _NUMBER.finditer(text)]
+    edits += [edit for s in taken if (edit := _write(text, s)) is not None]
+    edits.sort(key=lambda e: (e.start, e.end))
+    # Article corrections reach to the left; drop an edit that would then overlap its neighbour.
+    result: list[Edit] = []
+    for edit in edits:
+        if not result or edit.start >= result[-1].end:
+            result.append(edit)
+    return result
+
+
+def _number_edit(start: int, end: int, word: str) -> Edit:
+    digits = NUMBERS[word.lower()]
+    return Edit(start, end, digits, "rule:number", 0.99, f"“{word}” before digits is a number spelt out")
+
+
+def _write(text: str, scored: Scored) -> Edit | None:
+    """The edit for the best candidate, in the capitals, apostrophes and article of its place."""
+    match, form = scored.match, scored.match.candidates[scored.best]
+    start, source = match.start, text[match.start : match.end]
+    replacement = match_case(form.original, source)
+    if "’" in text:
+        replacement = replacement.replace("'", "’")
+    if replacement == source:
+        return None
+    article = agreeing_article(text[:start][-10:], replacement.split(" ")[0])
+    if article is not None:
+        start, replacement = start - article[0], article[1] + replacement
+    probability = round(scored.probabilities[scored.best], 4)
+    reason = f"“{form.spun}” stands for “{form.original}” in spun text ({form.table})"
+    return Edit(start, match.end, replacement, f"lexicon:{form.table}", probability, reason)

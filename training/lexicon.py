@@ -1,0 +1,114 @@
+"""Build `models/lexical/lexicon.tsv` from the tables: inflect, weigh, report.
+
+    python -m training.lexicon --corpora DIR
+
+Inflected forms come from lemminflect, so nobody types them. The weight of evidence of a spun
+phrase is ln(rate in spun text / rate in clean text): the clean rate is counted, the spun rate
+follows from the clean rates of its originals and how often spinners choose this form.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import math
+from collections import Counter, defaultdict
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from detrans.fold import fold
+from detrans.lexicon import FORM_COLUMNS, TABLES, Entry, Form, read_table
+from detrans.match import Matcher
+from training.corpora import DEFAULT, TRAIN, paragraphs
+from training.inflect import forms_of
+
+REPLACED = 0.35  # of the words that a spinner knows, how many it replaces
+CHOICE = {1: 1.0, 2: 2.5, 3: 6.0}  # how often a form of this weight is chosen
+EVERY = 2  # count every second paragraph: about 35 million words
+HELD_OUT = 0.05  # of the base pairs, kept from training for the `synthetic` test set
+
+
+def is_held_out(entry: Entry) -> bool:
+    key = hashlib.sha256(f"{entry.spun}\t{entry.original}".encode()).digest()
+    return int.from_bytes(key[:4], "big") < HELD_OUT * 2**32
+
+
+def count(phrases: list[str], corpora: Path) -> tuple[np.ndarray, int]:
+    """Occurrences of each phrase in the clean corpora, and the words read."""
+    matcher, total, words = Matcher(phrases), np.zeros(len(phrases), np.int64), 0
+    for name in TRAIN:
+        lines = islice(paragraphs(corpora, name), 0, None, EVERY)
+        while batch := list(islice(lines, 5000)):
+            folded = fold("\n.\n".join(batch))
+            words += folded.data.count(b" ")
+            which, _, _ = matcher.find(folded)
+            total += np.bincount(which, minlength=len(phrases))
+    return total, words
+
+
+def weigh(pairs: dict[tuple[str, str], tuple[float, str, str, bool]], rate: dict[str, float]) -> list[Form]:
+    """Shares and evidence for inflected pairs; `rate` is per million clean words."""
+    chosen: defaultdict[str, float] = defaultdict(float)
+    for (_, original), (weight, *_) in pairs.items():
+        chosen[original] += weight
+    flow = {
+        (spun, original): rate.get(original.lower(), 0.0) * weight / chosen[original] + 0.002
+        for (spun, original), (weight, *_) in pairs.items()
+    }
+    made: defaultdict[str, float] = defaultdict(float)
+    for (spun, _), amount in flow.items():
+        made[spun] += amount
+    forms = []
+    for (spun, original), (_, family, table, held_out) in sorted(pairs.items()):
+        clean = rate[spun] + 0.02
+        left = clean * ((1 - REPLACED) if spun in chosen else 1)
+        evidence = math.log((left + REPLACED * made[spun]) / clean)
+        share = flow[spun, original] / made[spun]
+        forms.append(Form(spun, original, share, evidence, rate[spun], family, table, held_out))
+    return forms
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--corpora", type=Path, default=DEFAULT)
+    parser.add_argument("--output", type=Path, default=Path("models/lexical/lexicon.tsv"))
+    args = parser.parse_args()
+
+    entries = [e for path in sorted(TABLES.glob("*.tsv")) for e in read_table(path)]
+    pairs: dict[tuple[str, str], tuple[float, str, str, bool]] = {}
+    for entry in entries:
+        for spun, original in forms_of(entry):
+            known = pairs.get((spun, original))
+            weight = max(CHOICE[entry.weight], known[0] if known else 0.0)
+            held_out = is_held_out(entry) and (known is None or known[3])
+            pairs[spun, original] = (weight, entry.family, entry.table, held_out)
+    phrases = sorted({s for s, _ in pairs} | {o.lower() for _, o in pairs if o.isascii()})
+    totals, words = count(phrases, args.corpora)
+    rate = {p: 1e6 * int(c) / words for p, c in zip(phrases, totals, strict=True)}
+    forms = weigh(pairs, rate)
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    with args.output.open("w", encoding="utf-8", newline="\n") as file:
+        file.write("\t".join(FORM_COLUMNS) + "\n")
+        for f in forms:
+            numbers = (f"{f.share:.4g}", f"{f.evidence:.3f}", f"{f.rate:.4g}")
+            file.write(
+                "\t".join((f.spun, f.original, *numbers, f.family, f.table, str(int(f.held_out)))) + "\n"
+            )
+
+    phrase = {f.spun: f for f in forms}
+    print(
+        f"{len(entries):,} base pairs, {len(forms):,} forms, {len(phrase):,} spun phrases; "
+        f"{words:,} clean words"
+    )
+    print("base pairs by table:", dict(Counter(e.table for e in entries)))
+    print(f"never seen in clean text: {sum(f.rate == 0 for f in phrase.values()):,}")
+    print(f"common there (over 20 per million, need context): {sum(f.rate > 20 for f in phrase.values()):,}")
+    both = {(e.spun, e.original) for e in entries}
+    cycles = sorted(p for p in both if p < p[::-1] and p[::-1] in both)
+    print(f"pairs in both directions (context decides): {len(cycles):,}, such as {cycles[:5]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""Write the SHA-256 manifest of a model directory.
+
+python -m training.manifest models/small
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from detrans.assets import MANIFEST
+
+CHECKED = (".safetensors", ".json", ".tsv")
+
+
+def write(directory: Path) -> None:
+    files = sorted(p for p in directory.iterdir() if p.suffix in CHECKED and p.name != MANIFEST)
+    sums = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+    (directory / MANIFEST).write_text(json.dumps({"sha256": sums}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        write(Path(argument))
