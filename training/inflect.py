@@ -18,9 +18,9 @@ def inflect(word: str, tag: str) -> tuple[str, ...]:
     """The forms of `word` for a Penn tag, the usual one first."""
     if tag in ("VB", "NN", "JJ"):
         return (word,)
-    return IRREGULAR.get((word, tag)) or tuple(
-        dict.fromkeys(f.lower() if word.islower() else f for f in getInflection(word, tag=tag))
-    )
+    # Guessing by rule is for real words: "an" is no verb with a past tense.
+    forms = IRREGULAR.get((word, tag)) or getInflection(word, tag=tag, inflect_oov=len(word) > 3)
+    return tuple(dict.fromkeys(f.lower() if word.islower() else f for f in forms))
 
 
 def inflect_phrase(phrase: str, pos: str, tag: str) -> tuple[str, ...]:

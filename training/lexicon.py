@@ -26,6 +26,8 @@ from training.inflect import forms_of
 
 REPLACED = 0.35  # of the words that a spinner knows, how many it replaces
 CHOICE = {1: 1.0, 2: 2.5, 3: 6.0}  # how often a form of this weight is chosen
+# How much a family's swaps weigh against the others': the crude and the scientific are rarer.
+SEEN = {"any": 1.0, "mentioned": 0.6, "stated": 0.6, "crude": 0.15, "sci": 0.2, "mt": 0.3}
 EVERY = 2  # count every second paragraph: about 35 million words
 HELD_OUT = 0.05  # of the base pairs, kept from training for the `synthetic` test set
 
@@ -81,7 +83,7 @@ def main() -> None:
     for entry in entries:
         for spun, original in forms_of(entry):
             known = pairs.get((spun, original))
-            weight = max(CHOICE[entry.weight], known[0] if known else 0.0)
+            weight = max(CHOICE[entry.weight] * SEEN[entry.family], known[0] if known else 0.0)
             held_out = is_held_out(entry) and (known is None or known[3])
             pairs[spun, original] = (weight, entry.family, entry.table, held_out)
     phrases = sorted({s for s, _ in pairs} | {o.lower() for _, o in pairs if o.isascii()})

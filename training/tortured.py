@@ -16,6 +16,7 @@ from pathlib import Path
 
 _PHRASE = re.compile(r'"([^"]+)"(?!~)')
 _ASIDE = re.compile(r"\([^)]*\)|\[[^\]]*\]")
+_INNER = re.compile(r"\w[A-Z]")
 _PLAIN = re.compile(r"[a-z][a-z0-9'-]*(?: [a-z0-9][a-z0-9'-]*){0,5}")
 
 
@@ -26,7 +27,8 @@ def rows(path: Path) -> list[tuple[str, str, str]]:
         for row in csv.DictReader(file):
             query, expected = row["tortured_phrase"].strip(), row["expected_phrase"]
             phrase = _PHRASE.match(query if query.startswith('"') else f'"{query}"')
-            if phrase is None or "?" in expected or "see " in expected:
+            # Names and abbreviations with inner capitals would lose them here.
+            if phrase is None or "?" in expected or "see " in expected or _INNER.search(expected):
                 continue
             spun = " ".join(phrase[1].lower().split())
             original = re.split(r"\s*(?:,|;|/| or |\|)\s*", _ASIDE.sub(" ", expected).strip())[0]
@@ -36,7 +38,9 @@ def rows(path: Path) -> list[tuple[str, str, str]]:
             # A pair that shares no first letters but a wildly different length is a note, not a repair.
             if spun == original or abs(len(spun.split()) - len(original.split())) > 2:
                 continue
-            singular = not any(p.endswith(("s", "ing", "ed", "ly")) for p in (spun, original))
+            singular = len(original) > 3 and not any(
+                p.endswith(("s", "ing", "ed", "ly")) for p in (spun, original)
+            )
             found.setdefault((spun, original), "n" if singular else "x")
     return sorted((s, o, pos) for (s, o), pos in found.items())
 

@@ -1,0 +1,70 @@
+"""The test sets. Each is a list of gold texts (see `gold.py`); a text without marks is clean."""
+
+from __future__ import annotations
+
+import random
+from itertools import islice
+from pathlib import Path
+
+from detrans.assets import model_directory
+from detrans.lexicon import Lexicon, read_forms
+from detrans.spin import Spinner, Spun
+from training.corpora import documents, paragraphs
+
+DATA = Path(__file__).parent / "data"
+_SAFE = str.maketrans("{}", "()")  # the two characters that mean something in gold
+
+
+def marked(spun: Spun) -> str:
+    """Gold of a spun document: every damaged span must be repaired to what stood there."""
+    pieces, at = [], 0
+    for span in spun.spans:
+        damaged = spun.text[span.start : span.end]
+        pieces += [spun.text[at : span.start], f"{{{damaged}=>{span.original.replace('/', ' ')}}}"]
+        at = span.end
+    return "".join((*pieces, spun.text[at:]))
+
+
+def synthetic(corpora: Path, held_out: bool, count: int = 60) -> list[str]:
+    """News documents that training never saw, spun; `held_out`: with pairs it never saw either."""
+    lexicon = Lexicon(read_forms(model_directory("lexical") / "lexicon.tsv"))
+    spinner = Spinner(lexicon, held_out=True if held_out else None)
+    texts = islice(documents(corpora, "news.dev"), 0, 4 * count, 4)
+    return [marked(spinner.spin(t[:4000].translate(_SAFE), seed)) for seed, t in enumerate(texts)]
+
+
+def clean(corpora: Path, name: str, count: int) -> list[str]:
+    """Paragraphs of a corpus that training never saw, or saw only as clean text (textbooks)."""
+    lines = [p for p in islice(paragraphs(corpora, name), 20000) if len(p) > 80]
+    random.Random(0).shuffle(lines)
+    return [p.translate(_SAFE) for p in lines[:count]]
+
+
+def passages(path: Path) -> list[str]:
+    """Gold texts separated by lines of three hyphens; lines that begin with # are comments."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    text = "\n".join(line for line in lines if not line.startswith("#"))
+    return [t.strip("\n") for t in text.split("\n---\n") if t.strip()]
+
+
+def load(corpora: Path | None, gold: Path | None) -> dict[str, list[str]]:
+    """All test sets that can be had: those of the project, and with the folders given, the others."""
+    sets: dict[str, list[str]] = {}
+    if gold is not None:
+        for path in sorted(gold.glob("*.gold")):
+            sets[f"gold {path.stem}"] = [path.read_text(encoding="utf-8").rstrip("\n")]
+    if (DATA / "hard.txt").exists():
+        sets["hard"] = passages(DATA / "hard.txt")
+    wild = sorted((DATA / "wild").glob("*.gold"))
+    if wild:
+        sets["wild"] = [t for path in wild for t in passages(path)]
+    if corpora is not None:
+        sets["synthetic"] = synthetic(corpora, held_out=False)
+        sets["synthetic, unseen pairs"] = synthetic(corpora, held_out=True)
+        sets["clean news documents"] = [
+            t.translate(_SAFE) for t in islice(documents(corpora, "news.dev"), 0, 240, 2)
+        ]
+        sets["clean news"] = clean(corpora, "news.dev", 2000)
+        sets["clean science"] = clean(corpora, "science.dev", 700)
+        sets["clean textbooks"] = clean(corpora, "textbooks", 2000)
+    return sets

@@ -1,0 +1,158 @@
+"""Fit the scores to probabilities and choose the threshold, on development text.
+
+    python -m training.calibrate --corpora DIR [--model models/small]
+
+Without --model the lexical stage is fitted (`models/lexical/config.json`: document score, gate,
+sentence score, threshold of the n-gram scorer); with it, the model's sentence score and threshold.
+The documents of news.dev used here are not those of the test sets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from detrans.assets import read_config
+from detrans.detect import gather
+from detrans.document import Document
+from detrans.lexicon import Lexicon, read_forms
+from detrans.ngrams import NgramModel
+from detrans.pipeline import sentence_features
+from detrans.scorers import NgramScorer, Scorer
+from detrans.segment import sentence_spans
+from detrans.spin import Spinner, Spun
+from training.corpora import DEFAULT, documents, paragraphs
+from training.examples import restored
+from training.manifest import write
+
+LEXICAL = Path("models/lexical")
+PRECISION = 0.95  # of edits on spun development text, right original counted only
+GATE_MISSES = 0.01  # of spun documents, the share that the gate may let through as clean
+MOST_HARM = 0.1  # edits per 1,000 words of clean text that passed the gate
+
+
+@dataclass(slots=True)
+class Sample:
+    """A development text, spun or not."""
+
+    spun: Spun
+    damaged: bool
+
+
+def samples(corpora: Path, spinner: Spinner, count: int) -> list[Sample]:
+    """Whole documents and short pieces, half of them spun; other documents than the test sets use."""
+    rng = random.Random(5)
+    news = [d for i, d in enumerate(islice(documents(corpora, "news.dev"), 6 * count)) if i % 4 == 1]
+    other = list(islice(paragraphs(corpora, "science.dev"), count))
+    other += list(islice(paragraphs(corpora, "wikipedia.dev"), count))
+    rng.shuffle(other)
+    result = []
+    for i, text in enumerate((news + other)[: 2 * count]):
+        text = text[:6000]
+        if rng.random() < 0.4:
+            lines = text.split("\n")
+            at = rng.randrange(len(lines))
+            text = "\n".join(lines[at : at + rng.choice((1, 2, 4))])
+        damaged = i % 2 == 0
+        spun = spinner.spin(text, i) if damaged else Spun(text, (), "clean")
+        result.append(Sample(spun, bool(spun.spans)))
+    return result
+
+
+def fit(features: list[tuple[float, ...]], labels: list[bool]) -> list[float]:
+    """Bias and weights of a logistic regression."""
+    model = LogisticRegression(C=10.0).fit(np.array(features), np.array(labels))
+    return [round(float(x), 4) for x in (*model.intercept_, *model.coef_[0])]
+
+
+def threshold_for(pairs: list[tuple[float, bool]], clean: list[float], words: int) -> tuple[float, float]:
+    """The least threshold with PRECISION on damaged and at most MOST_HARM on clean text; its recall."""
+    needed = sum(right for _, right in pairs)
+    for threshold in np.arange(0.30, 0.995, 0.01):
+        made = [right for p, right in pairs if p >= threshold]
+        harm = 1000 * sum(p >= threshold for p in clean) / words
+        if made and sum(made) / len(made) >= PRECISION and harm <= MOST_HARM:
+            return round(float(threshold), 2), sum(made) / needed
+    return 0.99, 0.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--corpora", type=Path, default=DEFAULT)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--count", type=int, default=200)
+    args = parser.parse_args()
+
+    lexicon = Lexicon(read_forms(LEXICAL / "lexicon.tsv"))
+    chosen = samples(args.corpora, Spinner(lexicon), args.count)
+    texts = [Document(s.spun.text, lexicon) for s in chosen]
+    evidence = [gather(d) for d in texts]
+    lexical = read_config(LEXICAL)
+    directory = args.model or LEXICAL
+    config = read_config(directory)
+    weights = fit([e.features for e in evidence], [s.damaged for s in chosen])
+    if args.model is None:
+        config["calibration"]["evidence"] = weights
+        lexical = config
+
+    def prior(features: tuple[float, ...]) -> float:
+        bias, *rest = lexical["calibration"]["evidence"]
+        return float(1 / (1 + np.exp(-bias - sum(w * f for w, f in zip(rest, features, strict=True)))))
+
+    priors = [prior(e.features) for e in evidence]
+    if args.model is None:
+        spun = sorted(p for p, s in zip(priors, chosen, strict=True) if s.damaged)
+        config["gate"] = round(min(0.5, spun[int(GATE_MISSES * len(spun))]), 4)
+        clean = [p for p, s in zip(priors, chosen, strict=True) if not s.damaged]
+        passed = sum(p >= config["gate"] for p in clean)
+        print(f"gate {config['gate']}: {passed} of {len(clean)} clean texts pass it")
+    ngrams = NgramModel.load(LEXICAL / "ngrams.safetensors")
+    scorer: Scorer
+    if args.model is None:
+        scorer = NgramScorer(ngrams, 0.9)
+    else:
+        from detrans.neural import NeuralScorer
+
+        scorer = NeuralScorer(args.model, config, ngrams)
+
+    features: list[tuple[float, ...]] = []
+    labels: list[bool] = []
+    edits: list[tuple[float, bool]] = []
+    harmful: list[float] = []
+    clean_words = 0
+    for sample, document, seen, p in zip(chosen, texts, evidence, priors, strict=True):
+        if not document.text.strip():
+            continue
+        judgement = scorer.score(document, seen.level)
+        starts = [s.start for s in sample.spun.spans]
+        if not sample.damaged:
+            clean_words += document.word_count
+        for s in judgement.scored:
+            best = s.probabilities[s.best]
+            if sample.damaged:
+                truth = restored(s.match, sample.spun, starts)
+                edits.append(
+                    (best, truth is not None and truth.lower() == s.match.candidates[s.best].original.lower())
+                )
+            elif p >= lexical["gate"]:
+                harmful.append(best)
+        for bounds in sentence_spans(document.text):
+            inside = [s for s in judgement.scored if bounds[0] <= s.match.start and s.match.end <= bounds[1]]
+            features.append(sentence_features(inside, judgement.damage, bounds, p))
+            labels.append(any(bounds[0] <= s.start < bounds[1] for s in sample.spun.spans))
+    config["calibration"]["sentence"] = fit(features, labels)
+    config["threshold"], recall = threshold_for(edits, harmful, max(clean_words, 1))
+    print(f"threshold {config['threshold']}: recall {recall:.3f} of what the lexicon can repair")
+    (directory / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    write(directory)
+
+
+if __name__ == "__main__":
+    main()
