@@ -41,6 +41,7 @@ class Document:
         self._found = lexicon.matcher.find(self.folded)
         self._lexicon = lexicon
         self._keep = keep
+        self._counts: dict[str, int] = {}
 
     @cached_property
     def word_count(self) -> int:
@@ -78,6 +79,14 @@ class Document:
     @property
     def words(self) -> list[str]:
         return self._words[0]
+
+    def count(self, phrase: str) -> int:
+        """Occurrences of a phrase by whole words, possessives included."""
+        if phrase not in self._counts:
+            data = self.folded.data
+            key = b" " + phrase.lower().encode("ascii", "replace")
+            self._counts[phrase] = data.count(key + b" ") + data.count(key + b"'s ")
+        return self._counts[phrase]
 
     @cached_property
     def matches(self) -> list[Match]:

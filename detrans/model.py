@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
-FEATURES = 8  # see `features.py`
+FEATURES = 10  # see `features.py`
 LEVELS = 8  # spin levels of the document, one control token each
 FIRST_LEVEL_TOKEN = 1  # [unused0] of the BERT vocabulary
 

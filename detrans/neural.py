@@ -25,8 +25,6 @@ class NeuralScorer:
     def __init__(
         self, directory: Path, config: dict[str, Any], ngrams: NgramModel, device: str | None = None
     ) -> None:
-        self.name = f"{directory.name}-{config['version']}"
-        self.threshold = float(config["threshold"])
         try:
             self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
             network = SpanModel(BertConfig(**config["encoder"]))

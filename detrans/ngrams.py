@@ -102,6 +102,16 @@ class NgramModel:
         self._cache[gram] = result
         return result
 
+    def share(self, phrase: str) -> float:
+        """ln of how often the phrase begins at a word of clean text, the words told by unigram first."""
+        first, *rest = phrase.lower().split(" ")
+        total = self.log_prob(first, "", "") - 2 * BACKOFF
+        before2, before = "", first
+        for word in rest:
+            total += self.log_prob(word, before, before2)
+            before2, before = before, word
+        return total
+
     def score(self, left: tuple[str, str], words: list[str], right: tuple[str, str]) -> float:
         """ln P(words right | left): what the sequence and its two followers cost together.
 

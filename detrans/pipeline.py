@@ -103,39 +103,41 @@ class Detrans:
         return Lexicon([*(f for f in forms if f.spun not in own), *self._user])
 
     @cached_property
-    def _scorer(self) -> Scorer:
-        lexical = self._lexical
-        ngrams = NgramModel.load(model_directory("lexical") / "ngrams.safetensors")
+    def _settings(self) -> dict[str, Any]:
+        """The model's own settings; without a model those of the lexical stage."""
         if self.config.model == "none":
-            return NgramScorer(ngrams, lexical["threshold"])
-        from detrans.neural import NeuralScorer
-
+            return self._lexical
         directory = model_directory(self.config.model)
         verify(directory)
-        return NeuralScorer(directory, read_config(directory), ngrams, self.config.device)
+        return read_config(directory)
 
     @cached_property
-    def _sentence_weights(self) -> list[float]:
-        none = self.config.model == "none"
-        config = self._lexical if none else read_config(model_directory(self.config.model))
-        weights: list[float] = config["calibration"]["sentence"]
-        return weights
+    def _scorer(self) -> Scorer:
+        # Built when the first suspicious document comes: clean text never waits for the network.
+        settings = self._settings
+        ngrams = NgramModel.load(model_directory("lexical") / "ngrams.safetensors")
+        if self.config.model == "none":
+            return NgramScorer(ngrams)
+        from detrans.neural import NeuralScorer
+
+        return NeuralScorer(model_directory(self.config.model), settings, ngrams, self.config.device)
 
     @cached_property
     def signature(self) -> str:
         """Names what made a result: code version, model, lexicon and the options that matter."""
         from detrans import __version__
 
-        model = self._scorer.name
-        parts = [f"detrans:{__version__}", f"model:{model}", f"lexicon:{self._lexicon.hash}"]
-        parts.append(f"threshold:{self._threshold:g}")
+        model = Path(self.config.model).name
+        parts = [f"detrans:{__version__}", f"model:{model}-{self._settings['version']}"]
+        parts += [f"lexicon:{self._lexicon.hash}", f"threshold:{self._threshold:g}"]
         if self._keep:
             parts.append(f"keep:{len(self._keep)}")
         return "|".join(parts)
 
     @property
     def _threshold(self) -> float:
-        return self._scorer.threshold if self.config.threshold is None else self.config.threshold
+        own: float = self._settings["threshold"]
+        return own if self.config.threshold is None else self.config.threshold
 
     def _document(self, text: str) -> Document:
         if not isinstance(text, str):
@@ -211,7 +213,7 @@ class Detrans:
         known = [(x.start, x.end) for x in spans]
         spans += unknown_damage(document.text, judgement.damage, bounds, known)
         spans.sort(key=lambda x: x.start)
-        bias, *weights = self._sentence_weights
+        bias, *weights = self._settings["calibration"]["sentence"]
         features = sentence_features(inside, judgement.damage, bounds, prior)
         score = logistic(bias + dot(weights, features)) if judgement.scored or judgement.damage else 0.0
         return Sentence(start, end, document.text[start:end], round(score, 4), tuple(spans))

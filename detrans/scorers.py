@@ -33,9 +33,6 @@ class Judgement:
 class Scorer(Protocol):
     """Anything that gives *keep* and candidate probabilities to the matches of a document."""
 
-    name: str
-    threshold: float
-
     def score(self, document: Document, level: int) -> Judgement:
         """Judge a document of this spin level."""
         ...
@@ -52,11 +49,8 @@ def softmax(logits: list[float]) -> list[float]:
 class NgramScorer:
     """Noisy channel: how likely is the original here, times how likely a spinner makes this of it."""
 
-    name = "ngrams"
-
-    def __init__(self, ngrams: NgramModel, threshold: float) -> None:
+    def __init__(self, ngrams: NgramModel) -> None:
         self._ngrams = ngrams
-        self.threshold = threshold
 
     def _surprise(self, phrase: str) -> float:
         """How improbable the words are anywhere, so that the context counts and not their rarity."""

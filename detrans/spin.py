@@ -11,6 +11,7 @@ some sentences stay untouched, articles stay behind, numbers turn into words.
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections import defaultdict
@@ -56,8 +57,9 @@ class Spinner:
         for candidates in lexicon.candidates:
             for form in candidates:
                 if form.original.isascii() and (held_out is None or form.held_out == held_out):
-                    # P(spun | original) up to a factor: the share undoes what `weigh` made of it.
-                    self._spun[form.original.lower()].append((form, form.share))
+                    # P(spun | original) up to a factor: what `training/lexicon.py` made the share of.
+                    made = (form.rate + 0.02) * max(math.exp(form.evidence) - 0.8, 0.01)
+                    self._spun[form.original.lower()].append((form, form.share * made))
         self._originals = list(self._spun)
         self._matcher = Matcher(self._originals)
 
@@ -73,9 +75,8 @@ class Spinner:
             if original not in habits:
                 forms = self._spun[original]
                 weights = [
-                    max(share, 1e-3) ** (0.5 * sharp)
-                    * (6.0 if f.family == family else 1.0 if f.family == "any" else 0.15)
-                    for f, share in forms
+                    weight**sharp * (6.0 if f.family == family else 1.0 if f.family == "any" else 0.03)
+                    for f, weight in forms
                 ]
                 # A spinner's thesaurus has not every word: some originals it never touches.
                 known = rng.random() < 0.85

@@ -116,7 +116,7 @@ def main() -> None:
     ngrams = NgramModel.load(LEXICAL / "ngrams.safetensors")
     scorer: Scorer
     if args.model is None:
-        scorer = NgramScorer(ngrams, 0.9)
+        scorer = NgramScorer(ngrams)
     else:
         from detrans.neural import NeuralScorer
 
@@ -138,9 +138,9 @@ def main() -> None:
             best = s.probabilities[s.best]
             if sample.damaged:
                 truth = restored(s.match, sample.spun, starts)
-                edits.append(
-                    (best, truth is not None and truth.lower() == s.match.candidates[s.best].original.lower())
-                )
+                if truth is None:
+                    continue  # an edit of another match would have to come first
+                edits.append((best, truth.lower() == s.match.candidates[s.best].original.lower()))
             elif p >= lexical["gate"]:
                 harmful.append(best)
         for bounds in sentence_spans(document.text):

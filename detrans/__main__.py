@@ -1,0 +1,5 @@
+"""`python -m detrans` is the `detrans` command."""
+
+from detrans.cli import main
+
+main()

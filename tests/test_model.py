@@ -1,0 +1,75 @@
+"""The shipped model: verified when loaded, and a changed file is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from detrans import Detrans, ModelError
+from detrans.assets import MANIFEST, model_directory, verify
+
+SPUN = "Fake information was despatched final week by the navy, the chief mentioned. " * 4
+
+
+@pytest.mark.parametrize("name", ["lexical", "small"])
+def test_shipped_files_match_their_manifest(name: str) -> None:
+    verify(model_directory(name))
+
+
+def test_no_pickle_is_shipped() -> None:
+    kinds = {p.suffix for p in model_directory("small").parent.rglob("*") if p.is_file()}
+    assert kinds <= {".safetensors", ".json", ".tsv", ".md", ""}
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "config.json", "tokenizer.json"])
+@pytest.mark.parametrize("how", ["changed", "truncated", "missing"])
+def test_tampering_is_noticed(tmp_path: Path, name: str, how: str) -> None:
+    directory = tmp_path / "model"
+    shutil.copytree(model_directory("small"), directory)
+    path = directory / name
+    data = path.read_bytes()
+    if how == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(data[:-100] if how == "truncated" else data[:50] + b"!" + data[51:])
+    with pytest.raises(ModelError, match=f"{name}.*(was changed|cannot be read)"):
+        Detrans(model=str(directory)).clean(SPUN)
+
+
+def test_a_foreign_directory_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=f"{MANIFEST} is missing or damaged"):
+        Detrans(model=str(tmp_path)).clean(SPUN)
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    from training.manifest import write
+
+    directory = tmp_path / "model"
+    shutil.copytree(model_directory("small"), directory)
+    config = json.loads((directory / "config.json").read_text())
+    config["encoder"]["num_hidden_layers"] += 1
+    (directory / "config.json").write_text(json.dumps(config))
+    write(directory)
+    with pytest.raises(ModelError, match="cannot load the model"):
+        Detrans(model=str(directory), device="cpu").clean(SPUN)
+
+
+def test_batched_scores_agree_with_single_ones(small: Detrans, seeds: dict[str, str]) -> None:
+    from detrans.document import Document
+    from detrans.neural import NeuralScorer
+
+    scorer = small._scorer
+    assert isinstance(scorer, NeuralScorer)
+    document = Document(seeds["001"], small._lexicon)
+    single = scorer.score(document, 6).scored
+    scorer._batches = lambda passages: [passages]  # type: ignore[method-assign]
+    try:
+        batched = scorer.score(document, 6).scored
+    finally:
+        del scorer._batches
+    assert [s.match for s in single] == [s.match for s in batched]
+    for a, b in zip(single, batched, strict=True):
+        assert a.probabilities == pytest.approx(b.probabilities, abs=1e-4)
