@@ -32,4 +32,4 @@ lexicon: $(INSTALLED)
 	$(BIN)/python -m training.manifest models/lexical
 
 lock: $(INSTALLED)
-	$(BIN)/python -m pip freeze --exclude-editable > requirements-dev.lock
+	$(BIN)/python -m pip freeze --exclude-editable | sed "s/+cpu//" > requirements-dev.lock

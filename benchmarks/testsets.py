@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from itertools import islice
 from pathlib import Path
 
@@ -15,13 +16,19 @@ DATA = Path(__file__).parent / "data"
 _SAFE = str.maketrans("{}", "()")  # the two characters that mean something in gold
 
 
+_REST = re.compile(r"[’'][a-z]+")
+
+
 def marked(spun: Spun) -> str:
     """Gold of a spun document: every damaged span must be repaired to what stood there."""
     pieces, at = [], 0
     for span in spun.spans:
-        damaged = spun.text[span.start : span.end]
-        pieces += [spun.text[at : span.start], f"{{{damaged}=>{span.original.replace('/', ' ')}}}"]
-        at = span.end
+        # A mark takes in the rest of its token ("nation" in "nation’s").
+        rest = _REST.match(spun.text, span.end)
+        end = rest.end() if rest else span.end
+        damaged, tail = spun.text[span.start : end], spun.text[span.end : end]
+        pieces += [spun.text[at : span.start], f"{{{damaged}=>{span.original.replace('/', ' ')}{tail}}}"]
+        at = end
     return "".join((*pieces, spun.text[at:]))
 
 

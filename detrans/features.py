@@ -8,7 +8,7 @@ import math
 from detrans.document import Document, Match
 from detrans.ngrams import NgramModel
 
-MOST_CANDIDATES = 8  # per span, by share; more than 99% of phrases have no more
+MOST_CANDIDATES = 10  # per span, by share
 
 
 def context_scores(document: Document, match: Match, ngrams: NgramModel) -> list[float]:

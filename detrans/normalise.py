@@ -11,6 +11,8 @@ from detrans.casing import match_case
 from detrans.document import Document, Match
 from detrans.edits import Edit
 
+WITNESSES = 3  # different phrases to repair, under which a text is left alone
+
 NUMBERS = {
     w: str(i)
     for i, w in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
@@ -44,6 +46,8 @@ def choose(document: Document, scored: list[Scored], threshold: float) -> list[E
         if occupied.isdisjoint(words):
             occupied.update(words)
             taken.append(s)
+    if witnesses(taken) < WITNESSES:
+        taken = []
     edits = [_number_edit(m.start(), m.end(), m[0]) for m in _NUMBER.finditer(text)]
     edits += [edit for s in taken if (edit := _write(text, s)) is not None]
     edits.sort(key=lambda e: (e.start, e.end))
@@ -53,6 +57,16 @@ def choose(document: Document, scored: list[Scored], threshold: float) -> list[E
         if not result or edit.start >= result[-1].end:
             result.append(edit)
     return result
+
+
+def witnesses(taken: list[Scored]) -> int:
+    """How many things speak for a spinner at work: the different phrases that would be repaired.
+
+    Spinners change every fourth word, so damage never comes alone; a writer who likes one odd word
+    does. A phrase of several words that clean English never has needs no company.
+    """
+    forms = {s.match.candidates[0].spun: s.match.candidates[0] for s in taken}
+    return sum(WITNESSES if " " in f.spun and f.rate == 0 else 1 for f in forms.values())
 
 
 def _number_edit(start: int, end: int, word: str) -> Edit:

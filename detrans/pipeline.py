@@ -11,9 +11,9 @@ from typing import Any
 
 from detrans.assets import model_directory, read_config, verify
 from detrans.config import Config
-from detrans.detect import Evidence, gather
 from detrans.document import Document
 from detrans.edits import Edit, apply, compose
+from detrans.evidence import Evidence, gather
 from detrans.lexicon import Lexicon, read_forms, read_user_pairs
 from detrans.ngrams import NgramModel
 from detrans.normalise import choose
@@ -149,32 +149,29 @@ class Detrans:
         bias, *weights = self._lexical["calibration"]["evidence"]
         return logistic(bias + dot(weights, evidence.features))
 
-    def _suspicious(self, evidence: Evidence) -> bool:
-        gate: float = self._lexical["gate"]
-        return self._prior(evidence) >= gate
-
-    def _round(self, text: str) -> list[Edit]:
+    def _judge(self, text: str) -> tuple[Document, float, Judgement | None]:
+        """The document, its score, and the scorer's judgement if the score passes the gate."""
         document = self._document(text)
         evidence = gather(document)
-        if not self._suspicious(evidence):
-            return choose(document, [], 1.0)
-        judgement = self._scorer.score(document, evidence.level)
-        return choose(document, judgement.scored, self._threshold)
+        score = self._prior(evidence)
+        if score < self._lexical["gate"]:
+            return document, score, None
+        return document, score, self._scorer.score(document, evidence.level)
 
     def repair(self, text: str) -> Repair:
         """Repair `text` and say how. `apply(text, repair.edits) == repair.text`."""
-        document = self._document(text)
-        score = self._prior(gather(document))
         edits: list[Edit] = []
-        current = text
+        current, first = text, None
         # Round after round until nothing changes, so that cleaning twice equals cleaning once.
         for _ in range(ROUNDS):
-            new = self._round(current)
+            document, score, judgement = self._judge(current)
+            first = score if first is None else first
+            new = choose(document, judgement.scored if judgement else [], self._threshold)
             if not new:
                 break
             edits = compose(text, edits, new)
             current = apply(text, edits)
-        return Repair(current, tuple(edits), round(score, 4), self.signature)
+        return Repair(current, tuple(edits), round(first or 0.0, 4), self.signature)
 
     def clean(self, text: str) -> str:
         """`text` repaired."""
@@ -186,13 +183,8 @@ class Detrans:
 
     def detect(self, text: str) -> Detection:
         """Score `text` and its sentences for damage, and mark the suspicious spans."""
-        document = self._document(text)
-        evidence = gather(document)
-        if self._suspicious(evidence):
-            judgement = self._scorer.score(document, evidence.level)
-        else:
-            judgement = Judgement([])
-        prior = self._prior(evidence)
+        document, prior, judgement = self._judge(text)
+        judgement = judgement or Judgement([])
         sentences = tuple(
             self._sentence(document, bounds, judgement, prior) for bounds in sentence_spans(text)
         )

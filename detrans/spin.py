@@ -28,7 +28,7 @@ UNTOUCHED = 0.2  # share of sentences left as they are (measured on real pages)
 NUMBER_WORDS = tuple(NUMBERS)
 
 _SENTENCE_END = re.compile(r"[.!?][\"'”’)]{0,3}\s+|\n+")
-_THOUSANDS = re.compile(r"\b(1?\d)(?=,\d{3}\b)")
+_THOUSANDS = re.compile(r"\b(1?\d)((?:,\d{3})+)(?![\d,])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Spinner:
             for m in _THOUSANDS.finditer(text):
                 number = int(m[1])
                 if number < len(NUMBER_WORDS) and m.start() not in taken and rng.random() < 0.6:
-                    edits.append((m.start(), m.end(), NUMBER_WORDS[number]))
+                    edits.append((m.start(), m.end(), NUMBER_WORDS[number] + m[2]))
             edits.sort()
         return _apply(text, edits, family)
 

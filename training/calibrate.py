@@ -20,8 +20,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from detrans.assets import read_config
-from detrans.detect import gather
 from detrans.document import Document
+from detrans.evidence import gather
 from detrans.lexicon import Lexicon, read_forms
 from detrans.ngrams import NgramModel
 from detrans.pipeline import sentence_features

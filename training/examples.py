@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from detrans.detect import gather
 from detrans.document import Document, Match
 from detrans.encode import Encoder, Passage, collate
+from detrans.evidence import gather
 from detrans.lexicon import Lexicon, read_forms
 from detrans.model import Batch
 from detrans.ngrams import NgramModel

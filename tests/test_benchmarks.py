@@ -1,0 +1,65 @@
+"""The scorer counts what it says it counts, and the shipped test sets are well-formed."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.gold import Mark, parse, plain, score
+from benchmarks.quality import auc, recall_at_one_percent
+from benchmarks.testsets import DATA, marked, passages
+from detrans.spin import Spinner
+from tests.test_properties import CLEAN
+
+GOLD = "They {despatched=>sent/shipped} {a lot=>much} of the {?big=>large} cargo."
+
+
+def test_plain_text_of_gold() -> None:
+    assert plain(GOLD) == "They despatched a lot of the big cargo."
+
+
+@pytest.mark.parametrize(
+    ("repaired", "counts"),
+    [
+        ("They despatched a lot of the big cargo.", (2, 0, 0, 0, 0, 0)),
+        ("They sent much of the big cargo.", (2, 2, 0, 0, 0, 0)),
+        ("They shipped a lot of the large cargo.", (2, 1, 0, 1, 0, 0)),
+        ("They coached a lot of the huge cargo.", (2, 0, 1, 0, 1, 0)),
+        ("They sent much of this big cargo.", (2, 2, 0, 0, 0, 1)),
+        ("They sent much of the big cargo now.", (2, 2, 0, 0, 0, 1)),
+    ],
+)
+def test_counts(repaired: str, counts: tuple[int, ...]) -> None:
+    c = score(GOLD, repaired)
+    assert (c.required, c.fixed, c.wrong, c.improved, c.spoilt, c.harmed) == counts
+    assert c.literal == 5
+
+
+def test_figures() -> None:
+    c = score(GOLD, "They sent a lot of this big cargo.")
+    assert (c.recall, c.precision, c.harm) == (0.5, 0.5, 200.0)
+    assert c.f05 == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="zip"):
+        score("one\ntwo", "one")
+
+
+def test_a_spun_document_repaired_by_its_originals_scores_one(spinner: Spinner) -> None:
+    gold = marked(spinner.spin(CLEAN, 5, rate=0.8))
+    assert score(gold, CLEAN).recall == 1.0
+    assert score(gold, CLEAN).harmed == 0
+    assert score(gold, plain(gold)).recall == 0.0
+
+
+def test_ranking_figures() -> None:
+    assert auc([(True, 0.9), (True, 0.4), (False, 0.4), (False, 0.1)]) == 0.875
+    assert recall_at_one_percent([(True, 0.9), (True, 0.3), (False, 0.5), (False, 0.1)]) == 0.5
+
+
+def test_shipped_sets_are_well_formed() -> None:
+    hard = passages(DATA / "hard.txt")
+    assert len(hard) >= 400
+    assert not any(c in text for text in hard for c in "{}")
+    wild = [t for path in sorted((DATA / "wild").glob("*.gold")) for t in passages(path)]
+    marks = [i for t in wild for line in t.split("\n") for i in parse(line) if isinstance(i, Mark)]
+    assert sum(m.required for m in marks) > 0.5 * len(marks) > 100
+    for text in wild:
+        assert not set(plain(text)) & set("{}"), text
