@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 LONGEST = 192  # word pieces of a passage, control tokens included
 MOST_PIECES = 6  # of a candidate
 CLS, SEP, FIRST_LEVEL = 101, 102, 1  # of the BERT vocabulary; [unused0] marks level 0
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = 2  # tokens before the text: CLS and the document's level
 
 
@@ -66,7 +68,8 @@ class Encoder:
 
     def passages(self, document: Document, sentences: list[tuple[int, int]], level: int) -> list[Passage]:
         """Cut a document at sentence ends into passages of at most LONGEST tokens, with their spans."""
-        encoding = self._tokenizer.encode(document.text, add_special_tokens=False)
+        # A lone surrogate is no character to the tokenizer; its stand-in keeps the offsets.
+        encoding = self._tokenizer.encode(_SURROGATE.sub("\ufffd", document.text), add_special_tokens=False)
         ids, offsets = encoding.ids, encoding.offsets
         starts = [a for a, _ in offsets]
         room = LONGEST - _CONTROL - 1

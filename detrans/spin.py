@@ -69,6 +69,7 @@ class Spinner:
         family = family or rng.choices(list(FAMILIES), list(FAMILIES.values()))[0]
         rate = rng.triangular(0.1, 1.0, 0.6) if rate is None else rate
         sharp = rng.uniform(0.5, 1.5)
+        knows = rng.uniform(0.35, 0.85)
         habits: dict[str, Form | None] = {}
 
         def habit(original: str) -> Form | None:
@@ -78,8 +79,8 @@ class Spinner:
                     weight**sharp * (6.0 if f.family == family else 1.0 if f.family == "any" else 0.03)
                     for f, weight in forms
                 ]
-                # A spinner's thesaurus has not every word: some originals it never touches.
-                known = rng.random() < 0.85
+                # A spinner's thesaurus has not every word; how many it has differs from one to the next.
+                known = rng.random() < knows
                 habits[original] = rng.choices([f for f, _ in forms], weights)[0] if known else None
             return habits[original]
 
@@ -102,7 +103,7 @@ class Spinner:
             form = habit(self._originals[which[i]])
             if form is not None and "\n" not in source:
                 edits.append((a, b, match_case(form.spun, source)))
-        if rng.random() < 0.4:
+        if rng.random() < 0.4 * min(1.0, 2 * rate):
             taken = {p for a, b, _ in edits for p in range(a, b)}
             for m in _THOUSANDS.finditer(text):
                 number = int(m[1])

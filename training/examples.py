@@ -44,27 +44,27 @@ class Labels:
         return Labels(self.choice.to(device), self.damage.to(device))
 
 
-def restored(match: Match, spun: Spun, starts: list[int]) -> str | None:
-    """What the clean text had where `match` stands; None if an edit is cut in two."""
-    i = bisect_right(starts, match.start) - 1
-    if i >= 0 and spun.spans[i].end <= match.start:
+def restored(start: int, end: int, spun: Spun, starts: list[int]) -> str | None:
+    """What the clean text had where [start, end) stands; None if a damaged span is cut in two."""
+    i = bisect_right(starts, start) - 1
+    if i >= 0 and spun.spans[i].end <= start:
         i += 1
     i = max(i, 0)
     pieces: list[str] = []
-    at = match.start
-    while i < len(spun.spans) and spun.spans[i].start < match.end:
+    at = start
+    while i < len(spun.spans) and spun.spans[i].start < end:
         span = spun.spans[i]
-        if span.start < at or span.end > match.end:
+        if span.start < at or span.end > end:
             return None
         pieces += (spun.text[at : span.start], span.original)
         at = span.end
         i += 1
-    return "".join(pieces) + spun.text[at : match.end]
+    return "".join(pieces) + spun.text[at:end]
 
 
 def target(match: Match, spun: Spun, starts: list[int], most: int) -> int:
     """Number of the right candidate, 0 for *keep*, IGNORE where neither is right."""
-    text = restored(match, spun, starts)
+    text = restored(match.start, match.end, spun, starts)
     if text is None:
         return IGNORE
     if text == spun.text[match.start : match.end]:

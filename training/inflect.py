@@ -41,7 +41,7 @@ def forms_of(entry: Entry) -> Iterator[tuple[str, str]]:
             continue
         originals = inflect_phrase(entry.original, entry.pos, tag)
         for spun in inflect_phrase(entry.spun, entry.pos, tag):
-            if originals and spun != originals[0]:
+            if originals and spun != originals[0] and spun.isascii():
                 yield spun.lower(), originals[0]
 
 
