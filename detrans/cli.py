@@ -39,6 +39,7 @@ Model = Annotated[str, typer.Option(help="small, none (lexicon only, faster) or 
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ...; default: a GPU where there is one.")]
 Lexicon = Annotated[str | None, typer.Option(help="TSV file of your own pairs (columns spun, original).")]
 Keep = Annotated[str, typer.Option(help="File of phrases never to touch, one a line.")]
+Lookalikes = Annotated[bool, typer.Option(help="Repair look-alike letters inside Latin words.")]
 
 
 @contextmanager
@@ -55,10 +56,17 @@ def plain_errors() -> Iterator[None]:
         raise SystemExit(1) from None
 
 
-def pipeline(threshold: float | None, model: str, device: str | None, lexicon: str | None, keep: str) -> Any:
+def pipeline(
+    threshold: float | None,
+    model: str,
+    device: str | None,
+    lexicon: str | None,
+    keep: str,
+    lookalikes: bool = True,
+) -> Any:
     from detrans.pipeline import Detrans
 
-    return Detrans(Config(threshold, device, model, lexicon, keep or ()))
+    return Detrans(Config(threshold, device, model, lexicon, keep or (), lookalikes))
 
 
 def dump(data: dict[str, Any]) -> str:
@@ -87,10 +95,11 @@ def clean(
     device: Device = None,
     lexicon: Lexicon = None,
     keep: Keep = "",
+    lookalikes: Lookalikes = True,
 ) -> None:
     """Write the documents with their damage repaired and everything else byte for byte as it was."""
     with plain_errors():
-        detrans = pipeline(threshold, model, device, lexicon, keep)
+        detrans = pipeline(threshold, model, device, lexicon, keep, lookalikes)
         with open_output(output, files) as out:
             for record in read_records(files, text_field):
                 repair = detrans.repair(record.text)
@@ -133,12 +142,13 @@ def explain(
     device: Device = None,
     lexicon: Lexicon = None,
     keep: Keep = "",
+    lookalikes: Lookalikes = True,
 ) -> None:
     """Show the edits inline, old struck through and new highlighted, with the sentence scores beside."""
     with plain_errors():
         from detrans.show import show
 
-        detrans = pipeline(threshold, model, device, lexicon, keep)
+        detrans = pipeline(threshold, model, device, lexicon, keep, lookalikes)
         with open_output(output, files) as out:
             for record in read_records(files, text_field):
                 show(

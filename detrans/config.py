@@ -20,6 +20,8 @@ class Config:
         path of a model directory.
     lexicon: a TSV file (columns `spun`, `original`) of your own pairs, added to the shipped ones.
     keep: phrases never touched, whatever their case; or the path of a file with one a line.
+    lookalikes: whether to replace letters that only look Latin inside Latin words, and to remove
+        zero-width characters there; they count as evidence of damage either way.
     """
 
     threshold: float | None = None
@@ -27,6 +29,7 @@ class Config:
     model: str = "small"
     lexicon: str | None = None
     keep: tuple[str, ...] | str = ()
+    lookalikes: bool = True
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold < 1:

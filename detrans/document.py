@@ -8,10 +8,12 @@ from functools import cached_property
 import numpy as np
 
 from detrans.fold import SPACE, Folded, fold
+from detrans.language import foreign_spans
 from detrans.lexicon import Form, Lexicon
+from detrans.lookalikes import Disguise, disguises
 from detrans.match import leftmost_longest
 from detrans.ngrams import BOUNDARY
-from detrans.protect import protected_spans
+from detrans.protect import Spans, merge, protected_spans, touches
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +35,41 @@ class Match:
 
 
 class Document:
-    """Text with its matches (overlapping ones too) and its words for the n-gram model."""
+    """Text with its matches (overlapping ones too) and its words for the n-gram model.
 
-    def __init__(self, text: str, lexicon: Lexicon, keep: frozenset[str] = frozenset()) -> None:
+    `skipped`: stretches to leave out beside those that `protect.py` finds.
+    """
+
+    def __init__(
+        self, text: str, lexicon: Lexicon, keep: frozenset[str] = frozenset(), skipped: Spans | None = None
+    ) -> None:
         self.text = text
-        self.folded: Folded = fold(text, protected_spans(text))
+        self._protected = protected_spans(text)
+        if skipped:
+            self._protected = merge(self._protected + skipped)
+        self.disguised: list[Disguise] = [
+            d for d in disguises(text) if self.touchable(d.start, d.end) and d.plain.lower() not in keep
+        ]
+        self.folded: Folded = fold(text, self._protected, self.disguised)
         self._found = lexicon.matcher.find(self.folded)
         self._lexicon = lexicon
         self._keep = keep
         self._counts: dict[str, int] = {}
+
+    @cached_property
+    def _foreign(self) -> Spans:
+        # Asked for only where something would be changed: most text never gets here.
+        return foreign_spans(self.text)
+
+    def touchable(self, start: int, end: int) -> bool:
+        """Whether [start, end) is English and free of what is never touched."""
+        return not touches(self._protected, start, end) and not touches(self._foreign, start, end)
+
+    def english(self) -> Document:
+        """The document without its stretches in other languages; itself if there are none."""
+        if not self._foreign:
+            return self
+        return Document(self.text, self._lexicon, self._keep, self._foreign)
 
     @cached_property
     def word_count(self) -> int:

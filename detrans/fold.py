@@ -10,11 +10,14 @@ numpy: linear in the length of the text, with no regular expression.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import numpy.typing as npt
+
+from detrans.lookalikes import ZERO_WIDTH, Disguise
 
 SPACE, APOSTROPHE, HYPHEN, OTHER_LETTER = 32, 39, 45, 1
 _HARD = 2  # punctuation: a word boundary that no phrase may cross
@@ -22,7 +25,7 @@ _GONE = 3  # zero-width: dropped before matching
 
 _APOSTROPHES = "'\u2018\u2019\u02bc\u2032\uff07"
 _HYPHENS = "-\u2010\u2011"
-_ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
+_INVISIBLE = ZERO_WIDTH + "\u00ad"
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -42,7 +45,7 @@ class Folded:
 
 
 def _fold_char(ch: str) -> int:
-    if ch in _ZERO_WIDTH:
+    if ch in _INVISIBLE:
         return _GONE
     if ch in _APOSTROPHES:
         return APOSTROPHE
@@ -76,12 +79,16 @@ def is_word(data: Bytes) -> npt.NDArray[np.bool_]:
     return result
 
 
-def fold(text: str, masked: list[tuple[int, int]] | None = None) -> Folded:
-    """Fold `text`; the character ranges in `masked` become opaque, so nothing matches there."""
+def fold(text: str, masked: Iterable[tuple[int, int]] = (), disguised: Iterable[Disguise] = ()) -> Folded:
+    """Fold `text`; the character ranges in `masked` become opaque, so nothing matches there, and
+    `disguised` words are read as what they stand for."""
     points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     table = _table()
     codes = table[np.minimum(points, len(table) - 1)]
-    for start, end in masked or ():
+    for disguise in disguised:
+        for at, letter in disguise.letters:
+            codes[at] = ord(letter.lower()) if letter else _GONE
+    for start, end in masked:
         codes[start:end] = _HARD
     index = np.flatnonzero(codes != _GONE)
     codes = codes[index]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import regex
@@ -18,6 +19,7 @@ NUMBERS = {
     for i, w in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
 }
 NUMBERS |= {w: str(i) for i, w in enumerate(["ten", "eleven", "twelve"], 10)}
+_THOUSANDS = re.compile(r",(?<=[A-Za-z],)\d{3}")  # the quick look before _NUMBER
 _NUMBER = regex.compile(rf"(?<![\w-])(?:{'|'.join(NUMBERS)})(?=(?:,\d{{3}})+(?![\d,]))", regex.IGNORECASE)
 
 
@@ -48,8 +50,8 @@ def choose(document: Document, scored: list[Scored], threshold: float) -> list[E
             taken.append(s)
     if witnesses(taken) < WITNESSES:
         taken = []
-    edits = [_number_edit(m.start(), m.end(), m[0]) for m in _NUMBER.finditer(text)]
-    edits += [edit for s in taken if (edit := _write(text, s)) is not None]
+    edits = [_number_edit(*word) for word in _spelt_numbers(text) if document.touchable(*word[:2])]
+    edits += [edit for s in taken if (edit := _write(document, s)) is not None]
     edits.sort(key=lambda e: (e.start, e.end))
     # Article corrections reach to the left; drop an edit that would then overlap its neighbour.
     result: list[Edit] = []
@@ -69,13 +71,30 @@ def witnesses(taken: list[Scored]) -> int:
     return sum(WITNESSES if " " in f.spun and f.rate == 0 else 1 for f in forms.values())
 
 
+def disguise_edits(document: Document) -> list[Edit]:
+    """The edits that write disguised words in plain letters."""
+    text = document.text
+    return [
+        Edit(d.start, d.end, d.plain, "rule:lookalike", 0.99, f"look-alike letters: {d.describe(text)}")
+        for d in document.disguised
+    ]
+
+
+def _spelt_numbers(text: str) -> list[tuple[int, int, str]]:
+    """Start, end and word of each number spelt out before a comma and digits."""
+    if not _THOUSANDS.search(text):
+        return []
+    return [(m.start(), m.end(), m[0]) for m in _NUMBER.finditer(text)]
+
+
 def _number_edit(start: int, end: int, word: str) -> Edit:
     digits = NUMBERS[word.lower()]
     return Edit(start, end, digits, "rule:number", 0.99, f"“{word}” before digits is a number spelt out")
 
 
-def _write(text: str, scored: Scored) -> Edit | None:
+def _write(document: Document, scored: Scored) -> Edit | None:
     """The edit for the best candidate, in the capitals, apostrophes and article of its place."""
+    text = document.text
     match, form = scored.match, scored.match.candidates[scored.best]
     start, source = match.start, text[match.start : match.end]
     replacement = match_case(form.original, source)
@@ -83,8 +102,8 @@ def _write(text: str, scored: Scored) -> Edit | None:
         replacement = replacement.replace("'", "’")
     if replacement == source:
         return None
-    article = agreeing_article(text[:start][-10:], replacement.split(" ")[0])
-    if article is not None:
+    article = agreeing_article(text[max(start - 10, 0) : start], replacement.split(" ")[0])
+    if article is not None and document.touchable(start - article[0], start):
         start, replacement = start - article[0], article[1] + replacement
     probability = round(scored.probabilities[scored.best], 4)
     reason = f"“{form.spun}” stands for “{form.original}” in spun text ({form.table})"
