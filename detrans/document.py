@@ -76,13 +76,17 @@ class Document:
         data = np.frombuffer(self.folded.data, np.uint8)
         return int(np.count_nonzero((data[1:] != SPACE) & (data[:-1] == SPACE)))
 
-    @cached_property
-    def evidence(self) -> list[tuple[int, float]]:
-        """(phrase number, evidence) of each match in a leftmost-longest, non-overlapping choice."""
+    @property
+    def phrase_counts(self) -> list[tuple[int, float]]:
+        """(count, evidence) of each phrase in a leftmost-longest, non-overlapping choice of matches."""
         which, start, end = self._found
+        numbers, counts = np.unique(which[leftmost_longest(start, end)], return_counts=True)
         candidates = self._lexicon.candidates
-        numbers = (int(which[i]) for i in leftmost_longest(start, end))
-        return [(n, candidates[n][0].evidence) for n in numbers if not self._kept(n)]
+        return [
+            (count, candidates[n][0].evidence)
+            for n, count in zip(numbers.tolist(), counts.tolist(), strict=True)
+            if not self._kept(n)
+        ]
 
     def _kept(self, number: int) -> bool:
         return bool(self._keep) and self._lexicon.phrases[number] in self._keep

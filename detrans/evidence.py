@@ -41,13 +41,9 @@ class Evidence:
 
 def gather(document: Document) -> Evidence:
     """Evidence of a whole document. Nobody writes look-alike letters by accident: they count in full."""
-    seen: Counter[int] = Counter()
-    total = 0.0
-    for number, evidence in document.evidence:
-        if evidence >= STRONG and seen[number] < REPEATS:
-            seen[number] += 1
-            total += min(evidence, CLIP)
+    strong = [(min(n, REPEATS), min(e, CLIP)) for n, e in document.phrase_counts if e >= STRONG]
+    total = math.fsum(n * e for n, e in strong)
     disguised = Counter(d.plain.lower() for d in document.disguised)
     total += CLIP * sum(min(n, REPEATS) for n in disguised.values())
     words = document.word_count
-    return Evidence(100 * total / max(words, 20), total, len(seen) + len(disguised), words)
+    return Evidence(100 * total / max(words, 20), total, len(strong) + len(disguised), words)

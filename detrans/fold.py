@@ -22,6 +22,7 @@ from detrans.lookalikes import ZERO_WIDTH, Disguise
 SPACE, APOSTROPHE, HYPHEN, OTHER_LETTER = 32, 39, 45, 1
 _HARD = 2  # punctuation: a word boundary that no phrase may cross
 _GONE = 3  # zero-width: dropped before matching
+_BLOCK = 1 << 20  # characters looked up at once
 
 _APOSTROPHES = "'\u2018\u2019\u02bc\u2032\uff07"
 _HYPHENS = "-\u2010\u2011"
@@ -29,6 +30,7 @@ _INVISIBLE = ZERO_WIDTH + "\u00ad"
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
+Offsets = npt.NDArray[np.int32] | npt.NDArray[np.int64]  # the smaller where it suffices
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,8 @@ class Folded:
     """
 
     data: bytes
-    index: Ints
-    hard: Ints
+    index: Offsets
+    hard: Offsets
 
 
 def _fold_char(ch: str) -> int:
@@ -64,8 +66,8 @@ def _fold_char(ch: str) -> int:
 
 @cache
 def _table() -> Bytes:
-    """One byte for each code point up to the mathematical letters, which end at U+1D7FF."""
-    codes = np.full(0x1D800, _HARD, np.uint8)
+    """One byte for each code point up to the mathematical letters, and one for all beyond U+1D7FF."""
+    codes = np.full(0x1D801, _HARD, np.uint8)
     codes[0x3040:0xD7A4] = OTHER_LETTER  # kana, ideographs, Hangul: letters, but none of ours
     for low, high in ((0, 0x3040), (0xF900, 0x10000), (0x1D400, 0x1D800)):
         for code in range(low, high):
@@ -73,25 +75,31 @@ def _table() -> Bytes:
     return codes
 
 
-def is_word(data: Bytes) -> npt.NDArray[np.bool_]:
-    """True where a folded byte belongs to a word (letters, digits, inner ' and -)."""
-    result: npt.NDArray[np.bool_] = (data != SPACE) & (data != _HARD)
-    return result
+def _codes(text: str) -> Bytes:
+    """One byte a character, block by block: four bytes a character are too many for long texts."""
+    table = _table()
+    codes = np.empty(len(text), np.uint8)
+    for at in range(0, len(text), _BLOCK):
+        block = text[at : at + _BLOCK].encode("utf-32-le", "surrogatepass")
+        points = np.frombuffer(block, np.uint32)
+        codes[at : at + len(points)] = table[np.minimum(points, len(table) - 1)]
+    return codes
 
 
 def fold(text: str, masked: Iterable[tuple[int, int]] = (), disguised: Iterable[Disguise] = ()) -> Folded:
     """Fold `text`; the character ranges in `masked` become opaque, so nothing matches there, and
     `disguised` words are read as what they stand for."""
-    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-    table = _table()
-    codes = table[np.minimum(points, len(table) - 1)]
+    codes = _codes(text)
     for disguise in disguised:
         for at, letter in disguise.letters:
             codes[at] = ord(letter.lower()) if letter else _GONE
     for start, end in masked:
         codes[start:end] = _HARD
-    index = np.flatnonzero(codes != _GONE)
-    codes = codes[index]
+    kind = np.int32 if len(text) < 2**31 - 4 else np.int64
+    index = np.arange(len(text), dtype=kind)
+    visible = codes != _GONE
+    if not visible.all():
+        codes, index = codes[visible], index[visible]
     # An apostrophe or hyphen inside a word belongs to it; elsewhere it is punctuation.
     solid = (codes > SPACE) & (codes != APOSTROPHE) & (codes != HYPHEN) | (codes == OTHER_LETTER)
     joiner = (codes == APOSTROPHE) | (codes == HYPHEN)
@@ -105,10 +113,11 @@ def fold(text: str, masked: Iterable[tuple[int, int]] = (), disguised: Iterable[
     repeated[1:] = space[1:] & space[:-1]
     kept = ~repeated
     codes, index = codes[kept], index[kept]
-    hard = np.zeros(len(codes) + 3, np.int64)
+    hard = np.zeros(len(codes) + 3, kind)
     np.cumsum(codes == _HARD, out=hard[2:-1])
     hard[-1] = hard[-2]
     codes[codes == _HARD] = SPACE
     data = b" " + codes.tobytes() + b" "
-    index = np.concatenate(([0], index, [len(text), len(text)]))
+    ends = np.array([0, len(text), len(text)], kind)
+    index = np.concatenate((ends[:1], index, ends[1:]))
     return Folded(data, index, hard)

@@ -30,6 +30,8 @@ _WIDE = "\uff21-\uff3a\uff41-\uff5a"
 _BOLD = "\U0001d400-\U0001d433\U0001d468-\U0001d537\U0001d552-\U0001d607\U0001d63c-\U0001d66f"
 _MATH = "\U0001d400-\U0001d6a3\u2102\u210a-\u2113\u2115\u2119-\u211d\u2124\u2128-\u2131\u2133\u2134"
 _OTHER = f"\u0370-\u058f\u13a0-\u13ff\u2c80-\u2cff\ua4d0-\ua4ff\uab70-\uabbf{_WIDE}{_MATH}{ZERO_WIDTH}"
+# The quick look: anything beyond Latin letters, accents, common punctuation and signs.
+_UNUSUAL = re.compile("[^\x00-\u036f\u1e00-\u200a\u200e-\u205f\u2065-\u20ff\u2120-\u2122]")
 # A place where the two kinds meet. The look-behind comes second, so that the search can jump.
 _MEETING = re.compile(f"[{_OTHER}](?:(?<=[{_LATIN}][{_OTHER}])|(?=[{_LATIN}]))")
 _STYLED = re.compile(f"[{_WIDE}]{{4,}}|[{_BOLD}]{{4,}}")
@@ -94,7 +96,7 @@ def _styled(character: str) -> str:
 
 def disguises(text: str) -> list[Disguise]:
     """The disguised words of a text, in order; linear in its length."""
-    if text.isascii():
+    if text.isascii() or not _UNUSUAL.search(text):
         return []
     found = list(_mixed(text))
     if _STYLED.search(text):

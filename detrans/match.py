@@ -15,10 +15,14 @@ import numpy as np
 from detrans.fold import APOSTROPHE, SPACE, Folded, Ints
 
 
+_BLOCK = 1 << 22  # folded bytes searched at once: bounds the memory for matches not yet checked
+
+
 class Matcher:
     """All whole-word occurrences of `phrases` (folded form: lower-case ASCII, single spaces)."""
 
     def __init__(self, phrases: Sequence[str]) -> None:
+        self._longest = max((len(p) for p in phrases), default=0) + 1
         self._automaton = ahocorasick_rs.BytesAhoCorasick([b" " + p.encode("ascii") for p in phrases])
 
     def find(self, folded: Folded) -> tuple[Ints, Ints, Ints]:
@@ -27,20 +31,24 @@ class Matcher:
         Sorted by start, longest first. A possessive ending is no part of a word: "nation" is
         found in "nation's".
         """
-        found = self._automaton.find_matches_as_indexes(folded.data, overlapping=True)
-        if not found:
-            empty = np.zeros(0, np.int64)
-            return empty, empty, empty
-        which, start, end = np.array(found, np.int64).T
-        start = start + 1
+        blocks = [self._block(folded, at) for at in range(0, len(folded.data), _BLOCK)]
+        which, start, end = (np.concatenate(columns) for columns in zip(*blocks, strict=True))
+        order = np.lexsort((which, -end, start))
+        return which[order], start[order], end[order]
+
+    def _block(self, folded: Folded, at: int) -> tuple[Ints, Ints, Ints]:
+        """The matches that begin in the block at a folded offset."""
+        piece = folded.data[at : at + _BLOCK + self._longest]
+        found = self._automaton.find_matches_as_indexes(piece, overlapping=True)
+        which, start, end = np.array(found, np.int64).reshape(-1, 3).T
+        inside = start < _BLOCK
+        which, start, end = which[inside], start[inside] + at + 1, end[inside] + at
         data = np.frombuffer(folded.data, np.uint8)
         after = data[end]
         possessive = (after == APOSTROPHE) & (data[np.minimum(end + 1, len(data) - 1)] == ord("s"))
         possessive &= data[np.minimum(end + 2, len(data) - 1)] == SPACE
         good = ((after == SPACE) | possessive) & (folded.hard[start] == folded.hard[end])
-        which, start, end = which[good], start[good], end[good]
-        order = np.lexsort((which, -end, start))
-        return which[order], start[order], end[order]
+        return which[good], start[good], end[good]
 
 
 def leftmost_longest(start: Ints, end: Ints) -> list[int]:
