@@ -11,6 +11,7 @@ from detrans.errors import ModelError
 
 _HERE = Path(__file__).parent
 MANIFEST = "manifest.json"
+CHECKED = (".safetensors", ".json", ".tsv")  # what is loaded; notes beside it are nobody's business
 
 
 def model_directory(name: str) -> Path:
@@ -32,9 +33,12 @@ def verify(directory: Path) -> None:
     """Check every file of a model directory against its manifest of SHA-256 sums."""
     path = directory / MANIFEST
     try:
-        sums: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        sums: dict[str, str] = dict(json.loads(path.read_text(encoding="utf-8"))["sha256"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{path} is missing or damaged ({error}); reinstall detrans") from error
+    for file in directory.iterdir():
+        if file.suffix in CHECKED and file.name not in sums and file.name != MANIFEST:
+            raise ModelError(f"{file} does not belong to this model; remove it or reinstall detrans")
     for name, expected in sums.items():
         try:
             actual = hashlib.sha256((directory / name).read_bytes()).hexdigest()
@@ -50,8 +54,9 @@ def verify(directory: Path) -> None:
 
 def read_config(directory: Path) -> dict[str, Any]:
     """The model's own settings (`config.json`)."""
+    path = directory / "config.json"
     try:
-        config: dict[str, Any] = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{directory / 'config.json'} is missing or damaged ({error})") from error
+        config: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise ModelError(f"{path} is missing or damaged ({error}); reinstall detrans") from error
     return config

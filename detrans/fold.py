@@ -26,6 +26,7 @@ _BLOCK = 1 << 20  # characters looked up at once
 
 _APOSTROPHES = "'\u2018\u2019\u02bc\u2032\uff07"
 _HYPHENS = "-\u2010\u2011"
+_BREAKS = "\v\f\x1c\x1d\x1e\x1f\x85\u2028\u2029"  # beside the usual ones, across which nothing is edited
 _INVISIBLE = ZERO_WIDTH + "\u00ad"
 
 Bytes = npt.NDArray[np.uint8]
@@ -53,6 +54,8 @@ def _fold_char(ch: str) -> int:
         return APOSTROPHE
     if ch in _HYPHENS:
         return HYPHEN
+    if ch in _BREAKS:
+        return _HARD
     if ch.isspace():
         return SPACE
     base = unicodedata.normalize("NFKD", ch)[:1]

@@ -57,17 +57,19 @@ def foreign(stretch: str) -> bool | None:
     # A capital inside the sentence begins a name: "Los Angeles", "La Repubblica".
     small = [w.lower() for w in words[:1]] + [w.lower() if shout else w for w in words[1:]]
     known = _small_words()
-    counts: Counter[str] = Counter()
     strong: Counter[str] = Counter()
+    particles: Counter[str] = Counter()
+    english = 0
     for word in set(small):
         languages = known.get(word, ())
-        counts.update(languages)
-        if _PARTICLE not in languages:
-            strong.update(languages)
-    english = counts.pop("en", 0)
-    counts.pop(_PARTICLE, 0)
-    language, most = max(counts.items(), key=lambda c: (c[1], strong[c[0]]), default=("", 0))
-    if most > english and (strong[language] >= 2 or (most >= 3 and strong[language])):
+        english += "en" in languages
+        (particles if _PARTICLE in languages or len(word) == 1 else strong).update(languages)
+    most = 0
+    for language in strong.keys() - {"en"}:
+        # Particles count as one, however many names the stretch has, and alone they need company.
+        if strong[language] >= 2 or particles[language] >= 2:
+            most = max(most, strong[language] + (particles[language] > 0))
+    if most > english:
         return True
     return False if english >= max(most, 1) else None
 

@@ -202,7 +202,7 @@ def _formula(character: str) -> bool:
 def _flanked(characters: list[str], kind: Callable[[str], bool]) -> bool:
     """Whether a letter of a kind stands inside a plain lower-case word, where no symbol belongs."""
     plain = sum(c.isascii() and c.islower() for c in characters)
-    if plain < 3 or any(c.isdecimal() for c in characters):
+    if plain < 5 or any(c.isdecimal() for c in characters):
         return False
     return any(
         kind(b) and a.isascii() and a.islower() and c.isascii() and c.islower()

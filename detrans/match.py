@@ -14,7 +14,6 @@ import numpy as np
 
 from detrans.fold import APOSTROPHE, SPACE, Folded, Ints
 
-
 _BLOCK = 1 << 22  # folded bytes searched at once: bounds the memory for matches not yet checked
 
 

@@ -10,9 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from detrans.assets import MANIFEST
-
-CHECKED = (".safetensors", ".json", ".tsv")
+from detrans.assets import CHECKED, MANIFEST
 
 
 def write(directory: Path) -> None:

@@ -122,11 +122,15 @@ def read_user_pairs(path: Path) -> list[Form]:
 
 
 def read_forms(path: Path) -> list[Form]:
-    """Read the built lexicon."""
-    return [
-        Form(spun, original, float(share), float(evidence), float(rate), family, table, held_out == "1")
-        for _, (spun, original, share, evidence, rate, family, table, held_out) in _rows(path, FORM_COLUMNS)
-    ]
+    """Read the built lexicon; LexiconError names the file and line of a number that is none."""
+    forms = []
+    for number, (spun, original, *figures, family, table, held_out) in _rows(path, FORM_COLUMNS):
+        try:
+            share, evidence, rate = map(float, figures)
+        except ValueError as error:
+            raise LexiconError(f"{path}:{number}: {error}") from error
+        forms.append(Form(spun, original, share, evidence, rate, family, table, held_out == "1"))
+    return forms
 
 
 class Lexicon:
