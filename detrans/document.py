@@ -11,7 +11,7 @@ from detrans.fold import SPACE, Folded, fold
 from detrans.language import foreign_spans
 from detrans.lexicon import Form, Lexicon
 from detrans.lookalikes import Disguise, disguises
-from detrans.match import leftmost_longest
+from detrans.match import Matcher, leftmost_longest
 from detrans.ngrams import BOUNDARY
 from detrans.protect import Spans, merge, protected_spans, touches
 
@@ -34,6 +34,10 @@ class Match:
         return self.candidates[0].evidence
 
 
+def _key(phrase: str) -> str:
+    return phrase.lower().encode("ascii", "replace").decode("ascii")
+
+
 class Document:
     """Text with its matches (overlapping ones too) and its words for the n-gram model.
 
@@ -54,7 +58,6 @@ class Document:
         self._found = lexicon.matcher.find(self.folded)
         self._lexicon = lexicon
         self._keep = keep
-        self._counts: dict[str, int] = {}
 
     @cached_property
     def _foreign(self) -> Spans:
@@ -112,13 +115,17 @@ class Document:
     def words(self) -> list[str]:
         return self._words[0]
 
+    @cached_property
+    def _counts(self) -> dict[str, int]:
+        # All phrases in one pass: one pass each would take quadratic time, as long texts have more.
+        forms = {id(m.candidates): m.candidates for m in self.matches}.values()
+        phrases = list({_key(p) for candidates in forms for f in candidates for p in (f.spun, f.original)})
+        which, _, _ = Matcher(phrases).find(self.folded)
+        return dict(zip(phrases, np.bincount(which, minlength=len(phrases)).tolist(), strict=True))
+
     def count(self, phrase: str) -> int:
-        """Occurrences of a phrase by whole words, possessives included."""
-        if phrase not in self._counts:
-            data = self.folded.data
-            key = b" " + phrase.lower().encode("ascii", "replace")
-            self._counts[phrase] = data.count(key + b" ") + data.count(key + b"'s ")
-        return self._counts[phrase]
+        """Occurrences by whole words, possessives included, of a matched phrase or an original of one."""
+        return self._counts[_key(phrase)]
 
     @cached_property
     def matches(self) -> list[Match]:

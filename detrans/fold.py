@@ -26,7 +26,7 @@ _BLOCK = 1 << 20  # characters looked up at once
 
 _APOSTROPHES = "'\u2018\u2019\u02bc\u2032\uff07"
 _HYPHENS = "-\u2010\u2011"
-_BREAKS = "\v\f\x1c\x1d\x1e\x1f\x85\u2028\u2029"  # beside the usual ones, across which nothing is edited
+_BREAKS = "\t\v\f\x1c\x1d\x1e\x1f\x85\u2028\u2029"  # of columns, lines, pages
 _INVISIBLE = ZERO_WIDTH + "\u00ad"
 
 Bytes = npt.NDArray[np.uint8]

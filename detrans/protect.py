@@ -17,11 +17,9 @@ import regex
 
 Spans = list[tuple[int, int]]
 
-# A tag as HTML reads it: ">" and "<" may stand in quoted attribute values. Where a quotation mark
-# was left open the tag has no end; `open` says so, and that stretch is read again without quotes.
+# A tag as HTML reads it: ">" and "<" may stand in quoted attribute values.
 _TAG = r"""[^<>"'=]*+ (?: (?: =\s*+"[^"]*+" | =\s*+'[^']*+' | ["'=] ) [^<>"'=]*+ )*+"""
-_MARKUP = regex.compile(
-    rf"""
+_MARKUP_RULES = r"""
     (?=[`~<&\[\]])(?:
       (?<=^[ \t>]*)(?P<fence>```+|~~~+) .*? (?: ^[ \t>]*+(?P=fence) | \Z )
     | (?<!`)``(?!`) (?: [^`\n']++ | `(?!`) | '(?!') )++ ``(?!`)
@@ -30,20 +28,27 @@ _MARKUP = regex.compile(
     | <!\[CDATA\[ .*? (?: \]\]> | \Z )
     | <[!?][^<>]*+>
     | <(?P<raw>script|style|pre|code|kbd|samp|var|tt|textarea|svg|math)\b
-      {_TAG}> .*? (?: </(?P=raw)\s*+> | \Z )
-    | </?(?P<tag>[a-z][^\s<>"'=/]*+) {_TAG} (?: > | (?P<open>) )
-    | (?P<entity>&(?:\#\d{{1,7}}|\#x[0-9a-f]{{1,6}}|[a-z][a-z0-9]{{1,30}});)
+      (?&inside)> .*? (?: </(?P=raw)\s*+> | \Z )
+    | </?(?P<tag>[a-z][^\s<>"'=/]*+) (?&inside) (?: > | (?P<open>) )
+    | (?P<entity>&(?:\#\d{1,7}|\#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,30});)
     | \]\( (?: [^()\n]++ | \([^()\n]*+\) )*+ \)
     | \]\[ [^\[\]\n]*+ \]
     | \[\[ [^\[\]\n]*+ \]\]
     | \[\^ [^\[\]\n]*+ \]
-    | (?<=^[ ]{{0,3}})\[(?P<label>[^\[\]\n]++)\]:[ \t]*+\S++
+    | (?<=^[ ]{0,3})\[(?P<label>[^\[\]\n]++)\]:[ \t]*+\S++
       (?:[ \t]++(?:"[^"\n]*+"|'[^'\n]*+'|\([^()\n]*+\)))?+[ \t]*+$
     )
-    """,
-    regex.VERBOSE | regex.DOTALL | regex.MULTILINE | regex.IGNORECASE,
-)
-_PLAIN_TAG = regex.compile(r"</?[A-Za-z][^<>]*+>")
+"""
+
+
+def _rules(inside: str, opened: str) -> regex.Pattern[str]:
+    rules = _MARKUP_RULES.replace("(?&inside)", inside).replace("(?P<open>)", opened)
+    return regex.compile(rules, regex.VERBOSE | regex.DOTALL | regex.MULTILINE | regex.IGNORECASE)
+
+
+# What begins like a tag and has no end is `open`: that stretch is read once more without quotes.
+_MARKUP = _rules(_TAG, "(?P<open>)")
+_UNQUOTED = _rules("[^<>]*+", "(?P<open>(?!))")
 _SHORTCUT = re.compile(r"\[([^\[\]\n]+)\]")
 _INLINE = regex.compile(
     "a|abbr|acronym|b|bdi|bdo|big|cite|del|dfn|em|font|i|ins|mark|nobr|q|s|small|span|strike|strong|"
@@ -120,10 +125,7 @@ def _markup(text: str) -> Spans:
     spans: Spans = []
     inline: Spans = []
     labels: set[str] = set()
-    for m in _MARKUP.finditer(text):
-        if m["open"] is not None:
-            spans += (p.span() for p in _PLAIN_TAG.finditer(text, m.start(), m.end() + 1))
-            continue
+    for m in _constructs(text):
         spans.append(m.span())
         if m["label"]:
             labels.add(m["label"].casefold())
@@ -137,6 +139,14 @@ def _markup(text: str) -> Spans:
     if labels:  # "[label]" alone is a link where the label is defined
         spans += (m.span() for m in _SHORTCUT.finditer(text) if m[1].casefold() in labels)
     return spans
+
+
+def _constructs(text: str) -> Iterator[regex.Match[str]]:
+    for m in _MARKUP.finditer(text):
+        if m["open"] is None:
+            yield m
+        else:
+            yield from _UNQUOTED.finditer(text, m.start(), m.end() + 1)
 
 
 def _in_word(character: str) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from detrans import Detrans, ModelError
 from detrans.assets import MANIFEST, model_directory, verify
+from tests.conftest import ROOT
 
 SPUN = "Fake information was despatched final week by the navy, the chief mentioned. " * 4
 
@@ -73,3 +74,54 @@ def test_batched_scores_agree_with_single_ones(small: Detrans, seeds: dict[str, 
     assert [s.match for s in single] == [s.match for s in batched]
     for a, b in zip(single, batched, strict=True):
         assert a.probabilities == pytest.approx(b.probabilities, abs=1e-4)
+
+
+def test_a_file_that_no_manifest_names_is_refused(tmp_path: Path) -> None:
+    directory = tmp_path / "model"
+    shutil.copytree(model_directory("small"), directory)
+    (directory / "notes.md").write_text("Notes beside a model are welcome.")
+    verify(directory)
+    (directory / "adapter.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"adapter\.safetensors does not belong to this model; remove it"):
+        verify(directory)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"sha256": 5}', "[" * 100_000, '{"sha256": {"a": "b"'])
+def test_a_damaged_manifest_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / MANIFEST).write_text(content)
+    with pytest.raises(ModelError, match=f"{MANIFEST} is missing or damaged"):
+        verify(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["ngrams.safetensors", "scorer.safetensors", "lexicon.tsv", "config.json"])
+def test_the_lexical_files_are_verified_too(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "lexical"
+    shutil.copytree(model_directory("lexical"), directory)
+    data = (directory / name).read_bytes()
+    (directory / name).write_bytes(data[:60] + b"!" + data[61:])
+    monkeypatch.setattr("detrans.pipeline.model_directory", lambda _: directory)
+    with pytest.raises(ModelError, match=f"{name} was changed.*Reinstall detrans"):
+        Detrans(model="none").clean(SPUN)
+
+
+def test_weights_of_another_kind_are_refused(tmp_path: Path) -> None:
+    """A pickled checkpoint under our name is read as safetensors or not at all."""
+    import pickle
+
+    from training.manifest import write
+
+    directory = tmp_path / "model"
+    shutil.copytree(model_directory("small"), directory)
+    (directory / "weights.safetensors").write_bytes(pickle.dumps({"weights": [1.0]}))
+    write(directory)
+    with pytest.raises(ModelError, match="cannot load the model"):
+        Detrans(model=str(directory), device="cpu").clean(SPUN)
+
+
+def test_loading_executes_nothing() -> None:
+    source = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "detrans").rglob("*.py"))
+    for loader in ("pickle", "torch.load", "marshal", "shelve", "joblib", "yaml", "exec(", "allow_pickle"):
+        assert loader not in source
+    assert "eval(" not in source.replace(".eval()", "")

@@ -152,9 +152,9 @@ def test_no_pattern_can_be_driven_beyond_linear_time(name: str) -> None:
         text = attack * (size // len(attack))
         best = float("inf")
         for _ in range(2):
-            started = time.perf_counter()
+            started = time.process_time()
             PATTERNS[name](text)
-            best = min(best, time.perf_counter() - started)
+            best = min(best, time.process_time() - started)
         return best
 
     for attack in ATTACKS:
