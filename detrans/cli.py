@@ -1,4 +1,4 @@
-"""The command line: `detrans clean`, `detrans detect`, `detrans explain`.
+"""The command line: `detrans clean`, `detrans detect`, `detrans explain`, `detrans report`.
 
 Results go to standard output or to -o and nothing else does; messages go to standard error.
 Exit codes: 0 done, 1 something could not be read, written or loaded, 2 wrong usage.
@@ -154,6 +154,30 @@ def explain(
                 show(
                     record.source, detrans.detect(record.text), detrans.repair(record.text), record.text, out
                 )
+
+
+@app.command()
+def report(
+    files: Files = None,
+    output: Output = None,
+    text_field: Field = "text",
+    threshold: Threshold = None,
+    model: Model = "small",
+    device: Device = None,
+    lexicon: Lexicon = None,
+    keep: Keep = "",
+    lookalikes: Lookalikes = True,
+) -> None:
+    """Write one HTML page that shows the documents before and after, with the reason of every edit."""
+    with plain_errors():
+        from detrans.report import Entry, page
+
+        detrans = pipeline(threshold, model, device, lexicon, keep, lookalikes)
+        with open_output(output, files) as out:
+            records = read_records(files, text_field)
+            out.write(
+                page(Entry(r.source, r.text, detrans.detect(r.text), detrans.repair(r.text)) for r in records)
+            )
 
 
 @app.callback(invoke_without_command=True)
