@@ -5,7 +5,7 @@ GOLD ?= ../shared/gold
 BIN = .venv/bin
 INSTALLED = .venv/.installed
 
-.PHONY: demo test lint quality lexicon lock
+.PHONY: demo test lint quality bench bench-gpu lexicon lock
 
 $(INSTALLED): pyproject.toml requirements-dev.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -26,6 +26,15 @@ lint: $(INSTALLED)
 
 quality: $(INSTALLED)
 	$(BIN)/python -m benchmarks.quality --corpora $(CORPORA) --gold $(GOLD)
+
+bench: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check flashtext ftfy
+	$(BIN)/python -m benchmarks.speed --device cpu --documents 100
+
+# On a CUDA machine, in an environment with a CUDA build of torch: make bench-gpu BIN=$$(dirname $$(which python))
+bench-gpu:
+	$(BIN)/python -m benchmarks.speed --device cuda --documents 20000
+	$(BIN)/python -m benchmarks.quality
 
 lexicon: $(INSTALLED)
 	$(BIN)/python -m training.lexicon --corpora $(CORPORA)

@@ -72,6 +72,16 @@ def plain(gold: str) -> str:
     return _MARK.sub(lambda m: m[2], gold)
 
 
+def located(gold: str) -> list[tuple[int, int, bool, list[str]]]:
+    """(start, end, required, accepted repairs) of each mark; characters of the damaged text."""
+    spans, shift = [], 0
+    for m in _MARK.finditer(gold):
+        start = m.start() - shift
+        shift += len(m[0]) - len(m[2])
+        spans.append((start, start + len(m[2]), not m[1], m[3].split("/")))
+    return spans
+
+
 def parse(line: str) -> list[str | Mark]:
     """A gold line as literal tokens and marks."""
     items: list[str | Mark] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import shutil
 from itertools import islice
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from detrans.assets import model_directory
 from detrans.lexicon import Lexicon, read_forms
 from detrans.spin import Spinner, Spun
 from training.corpora import documents, paragraphs
+from training.roundtrip import align, out_and_back
 
 DATA = Path(__file__).parent / "data"
 _SAFE = str.maketrans("{}", "()")  # the two characters that mean something in gold
@@ -47,6 +49,16 @@ def clean(corpora: Path, name: str, count: int) -> list[str]:
     return [p.translate(_SAFE) for p in lines[:count]]
 
 
+def catalan(corpora: Path, count: int = 40) -> list[str]:
+    """News documents translated to Catalan and back by apertium: an engine that training never saw."""
+    texts = [t[:2000].translate(_SAFE) for t in islice(documents(corpora, "news.dev"), 3, 4 * count, 4)]
+    result = []
+    for text in texts:
+        pairs = list(out_and_back(text.split("\n"), "eng-cat"))
+        result.append("\n".join(marked(align(clean, damaged.translate(_SAFE))) for clean, damaged in pairs))
+    return [t for t in result if t]
+
+
 def passages(path: Path) -> list[str]:
     """Gold texts separated by lines of three hyphens; lines that begin with # are comments."""
     lines = path.read_text(encoding="utf-8").split("\n")
@@ -68,6 +80,8 @@ def load(corpora: Path | None, gold: Path | None) -> dict[str, list[str]]:
     if corpora is not None:
         sets["synthetic"] = synthetic(corpora, held_out=False)
         sets["synthetic, unseen pairs"] = synthetic(corpora, held_out=True)
+        if shutil.which("apertium"):
+            sets["catalan"] = catalan(corpora)
         sets["clean news documents"] = [
             t.translate(_SAFE) for t in islice(documents(corpora, "news.dev"), 0, 240, 2)
         ]

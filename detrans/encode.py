@@ -14,8 +14,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from detrans.document import Document, Match
-from detrans.features import MOST_CANDIDATES, candidate_features
-from detrans.ngrams import NgramModel
+from detrans.features import FEATURES, MOST_CANDIDATES, Features
 
 if TYPE_CHECKING:
     from detrans.model import Batch
@@ -55,11 +54,10 @@ class Passage:
 class Encoder:
     """Word pieces of passages and of candidates."""
 
-    def __init__(self, tokenizer: Path, ngrams: NgramModel) -> None:
+    def __init__(self, tokenizer: Path) -> None:
         self._tokenizer = Tokenizer.from_file(str(tokenizer))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._ngrams = ngrams
         self.pieces = lru_cache(maxsize=200_000)(self._pieces)
 
     def _pieces(self, phrase: str) -> list[int]:
@@ -103,19 +101,19 @@ class Encoder:
                 continue
             passage.spans.append(Span(match, first + _CONTROL, last + _CONTROL, [], []))
 
-    def describe(self, document: Document, span: Span) -> None:
+    def describe(self, features: Features, span: Span) -> None:
         """Fill in the candidates' pieces and features of a span."""
         match = span.match
         phrases = [match.candidates[0].spun, *(c.original for c in match.candidates[:MOST_CANDIDATES])]
         span.pieces = [self.pieces(p) for p in phrases]
-        span.features = candidate_features(document, match, self._ngrams)
+        span.features = features.rows(match)
 
 
 def collate(passages: list[Passage]) -> Batch:
     """Pad passages and their described spans to one batch."""
     import torch
 
-    from detrans.model import FEATURES, Batch
+    from detrans.model import Batch
 
     length = max(len(p.tokens) for p in passages)
     tokens = np.zeros((len(passages), length), np.int64)

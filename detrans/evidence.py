@@ -11,7 +11,7 @@ from detrans.document import Document
 REPEATS = 2  # a phrase counts so often at most: an article about the navy says "navy" all along
 CLIP = 4.0  # the most that one occurrence may weigh
 STRONG = 1.5  # evidence from which a match speaks for itself
-LEVEL_BOUNDS = (0.15, 0.4, 0.8, 1.6, 3.0, 5.0, 8.0)  # spin density at which the next level starts
+LEVEL_BOUNDS = (0.4, 1.5, 4.0, 8.0, 13.0, 19.0, 27.0)  # spin density at which the next level starts
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
-FEATURES = 10  # see `features.py`
+from detrans.features import FEATURES
+
 LEVELS = 8  # spin levels of the document, one control token each
 FIRST_LEVEL_TOKEN = 1  # [unused0] of the BERT vocabulary
 
@@ -57,12 +58,14 @@ class SpanModel(nn.Module):
         damage = self.damage(states).squeeze(-1).float()
         ends = torch.cat((states[batch.passage, batch.first], states[batch.passage, batch.last]), -1)
         query = self.query(ends)
-        present = batch.pieces != 0
-        vectors = self.encoder.embeddings.word_embeddings(batch.pieces)
-        lengths = present.sum(-1, keepdim=True)
-        mean = (vectors * present.unsqueeze(-1)).sum(-2) / lengths.clamp(min=1)
-        scores = (self.key(mean) * query.unsqueeze(1)).sum(-1).float() * self.scale
-        features = batch.features.to(query.dtype)
-        scores = scores + self.plain(features).squeeze(-1).float()
-        scores = scores + (self.trust(query).unsqueeze(1) * features).sum(-1).float()
-        return damage, scores.masked_fill(lengths.squeeze(-1) == 0, float("-inf"))
+        lengths = (batch.pieces != 0).sum(-1)
+        present = lengths.nonzero(as_tuple=True)  # most spans have few candidates, so work on those only
+        vectors = nn.functional.embedding_bag(
+            batch.pieces[present], self.encoder.embeddings.word_embeddings.weight, mode="mean", padding_idx=0
+        )
+        fit = (self.key(vectors.to(query.dtype)) * query[present[0]]).sum(-1).float() * self.scale
+        features = batch.features[present].to(query.dtype)
+        fit = fit + self.plain(features).squeeze(-1).float()
+        fit = fit + (self.trust(query)[present[0]] * features).sum(-1).float()
+        scores = torch.full(lengths.shape, float("-inf"), device=fit.device)
+        return damage, scores.index_put(present, fit)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import BertConfig
 
 from detrans.document import Document
 from detrans.encode import Encoder, Passage, collate
 from detrans.errors import ModelError
+from detrans.features import Features
 from detrans.model import SpanModel
 from detrans.ngrams import NgramModel
 from detrans.normalise import Scored
 from detrans.scorers import Judgement
 from detrans.segment import sentence_spans
+
+BUDGET = 32_768  # tokens of a batch on a GPU, padding included
 
 
 class NeuralScorer:
@@ -32,37 +37,52 @@ class NeuralScorer:
             network.load_state_dict({k: v.float() for k, v in weights.items()})
             dtype = torch.bfloat16 if self.device.type == "cuda" else torch.float32
             self._network = network.to(self.device, dtype).eval()
-        except (RuntimeError, TypeError, KeyError, OSError) as error:
+        except (RuntimeError, TypeError, KeyError, OSError, SafetensorError) as error:
             raise ModelError(
                 f"cannot load the model in {directory} onto {device or 'the device'}: {error}"
             ) from error
-        self._encoder = Encoder(directory / "tokenizer.json", ngrams)
+        self._encoder = Encoder(directory / "tokenizer.json")
+        self._ngrams = ngrams
 
-    def score(self, document: Document, level: int) -> Judgement:
-        passages = self._encoder.passages(document, sentence_spans(document.text), level)
-        for passage in passages:
-            for span in passage.spans:
-                self._encoder.describe(document, span)
-        scored: list[Scored] = []
-        damage: list[tuple[int, int, float]] = []
+    def score(self, documents: Sequence[tuple[Document, int]]) -> list[Judgement]:
+        judgements = [Judgement([]) for _ in documents]
+        passages: list[tuple[int, Passage]] = []
+        for number, (document, level) in enumerate(documents):
+            features = Features(document, level, self._ngrams)
+            for passage in self._encoder.passages(document, sentence_spans(document.text), level):
+                for span in passage.spans:
+                    self._encoder.describe(features, span)
+                if passage.spans:  # without a match there is nothing to decide
+                    passages.append((number, passage))
         for group in self._batches(passages):
-            self._run(group, scored, damage)
-        return Judgement(scored, damage)
+            self._run(group, judgements)
+        for judgement in judgements:
+            judgement.scored.sort(key=lambda s: (s.match.start, -s.match.end))
+            judgement.damage.sort()
+        return judgements
 
-    def _batches(self, passages: list[Passage]) -> list[list[Passage]]:
+    def _batches(self, passages: list[tuple[int, Passage]]) -> Iterator[list[tuple[int, Passage]]]:
+        """Passages of like length, as many as the token budget allows."""
         if self.device.type == "cpu":
-            return [[p] for p in passages]
-        return [passages[i : i + 64] for i in range(0, len(passages), 64)]
+            yield from ([p] for p in passages)
+            return
+        group: list[tuple[int, Passage]] = []
+        for item in sorted(passages, key=lambda p: len(p[1].tokens)):
+            if group and len(item[1].tokens) * (len(group) + 1) > BUDGET:
+                yield group
+                group = []
+            group.append(item)
+        if group:
+            yield group
 
     @torch.inference_mode()
-    def _run(
-        self, passages: list[Passage], scored: list[Scored], damage: list[tuple[int, int, float]]
-    ) -> None:
-        tokens, scores = self._network(collate(passages).to(self.device))
+    def _run(self, group: list[tuple[int, Passage]], judgements: list[Judgement]) -> None:
+        tokens, scores = self._network(collate([p for _, p in group]).to(self.device))
         rows = torch.sigmoid(tokens).tolist()
-        for passage, row in zip(passages, rows, strict=True):
-            damage += [(a, b, p) for (a, b), p in zip(passage.offsets, row[2:], strict=False)]
-        probabilities = torch.softmax(scores, -1).tolist()
-        spans = [s for p in passages for s in p.spans]
-        for span, values in zip(spans, probabilities, strict=True):
-            scored.append(Scored(span.match, values[0], values[1 : len(span.pieces)]))
+        values = iter(torch.softmax(scores, -1).tolist())
+        for (number, passage), row in zip(group, rows, strict=True):
+            judgement = judgements[number]
+            judgement.damage.extend((a, b, p) for (a, b), p in zip(passage.offsets, row[2:], strict=False))
+            for span in passage.spans:
+                keep, *rest = next(values)
+                judgement.scored.append(Scored(span.match, keep, rest[: len(span.pieces) - 1]))

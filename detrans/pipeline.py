@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from detrans.assets import model_directory, read_config, verify
 from detrans.config import Config
@@ -15,11 +16,14 @@ from detrans.document import Document
 from detrans.edits import Edit, apply, compose
 from detrans.evidence import Evidence, gather
 from detrans.lexicon import Lexicon, read_forms, read_user_pairs
+from detrans.lookalikes import Disguise
 from detrans.ngrams import NgramModel
-from detrans.normalise import choose
-from detrans.scorers import Judgement, NgramScorer, Scorer
+from detrans.normalise import Scored, choose, disguise_edits
+from detrans.protect import Spans, merge, touches
+from detrans.scorers import Judgement, LexicalScorer, Scorer
 from detrans.segment import sentence_spans
 
+T = TypeVar("T")
 ROUNDS = 8  # repairs of repairs; two are usual, the last finds nothing
 
 
@@ -117,7 +121,7 @@ class Detrans:
         settings = self._settings
         ngrams = NgramModel.load(model_directory("lexical") / "ngrams.safetensors")
         if self.config.model == "none":
-            return NgramScorer(ngrams)
+            return LexicalScorer(model_directory("lexical"), ngrams)
         from detrans.neural import NeuralScorer
 
         return NeuralScorer(model_directory(self.config.model), settings, ngrams, self.config.device)
@@ -132,6 +136,8 @@ class Detrans:
         parts += [f"lexicon:{self._lexicon.hash}", f"threshold:{self._threshold:g}"]
         if self._keep:
             parts.append(f"keep:{len(self._keep)}")
+        if not self.config.lookalikes:
+            parts.append("lookalikes:no")
         return "|".join(parts)
 
     @property
@@ -139,39 +145,64 @@ class Detrans:
         own: float = self._settings["threshold"]
         return own if self.config.threshold is None else self.config.threshold
 
-    def _document(self, text: str) -> Document:
-        if not isinstance(text, str):
-            raise TypeError(f"text must be str, not {type(text).__name__}; decode bytes first")
-        return Document(text, self._lexicon, self._keep)
-
     def _prior(self, evidence: Evidence) -> float:
         """Probability that the document is damaged, from lexical evidence alone."""
         bias, *weights = self._lexical["calibration"]["evidence"]
         return logistic(bias + dot(weights, evidence.features))
 
-    def _judge(self, text: str) -> tuple[Document, float, Judgement | None]:
-        """The document, its score, and the scorer's judgement if the score passes the gate."""
-        document = self._document(text)
-        evidence = gather(document)
-        score = self._prior(evidence)
-        if score < self._lexical["gate"]:
-            return document, score, None
-        return document, score, self._scorer.score(document, evidence.level)
+    def _judge(self, texts: Sequence[str]) -> list[tuple[Document, float, Judgement | None]]:
+        """Each document and its score, and the scorer's judgement where the score passes the gate."""
+        documents = [Document(text, self._lexicon, self._keep) for text in texts]
+        evidence = [gather(document) for document in documents]
+        scores = [self._prior(e) for e in evidence]
+        gate = self._lexical["gate"]
+        suspicious = []
+        for i, document in enumerate(documents):
+            if scores[i] < gate:
+                continue
+            if (english := document.english()) is not document:
+                documents[i], evidence[i] = english, gather(english)
+                scores[i] = self._prior(evidence[i])
+            if scores[i] >= gate:
+                suspicious.append(i)
+        judgements: dict[int, Judgement] = {}
+        if suspicious:
+            found = self._scorer.score([(documents[i], evidence[i].level) for i in suspicious])
+            judgements = dict(zip(suspicious, found, strict=True))
+        return [(d, scores[i], judgements.get(i)) for i, d in enumerate(documents)]
 
     def repair(self, text: str) -> Repair:
         """Repair `text` and say how. `apply(text, repair.edits) == repair.text`."""
-        edits: list[Edit] = []
-        current, first = text, None
+        return self.repair_batch([text])[0]
+
+    def repair_batch(self, texts: Sequence[str]) -> list[Repair]:
+        """Each text repaired as `repair` repairs it alone, in order; equal texts only once.
+
+        All texts are held in memory together: give a corpus in pieces of some megabytes.
+        """
+        check(texts)
+        known: dict[str, list[Edit]] = {text: [] for text in texts}
+        current = {text: text for text in known}
+        first: dict[str, float] = {}
+        active = list(known)
         # Round after round until nothing changes, so that cleaning twice equals cleaning once.
         for _ in range(ROUNDS):
-            document, score, judgement = self._judge(current)
-            first = score if first is None else first
-            new = choose(document, judgement.scored if judgement else [], self._threshold)
-            if not new:
+            changed = []
+            for text, (document, score, judgement) in zip(
+                active, self._judge([current[t] for t in active]), strict=True
+            ):
+                first.setdefault(text, round(score, 4))
+                # Disguised words first: what they hide is matched in the next round.
+                new = disguise_edits(document) if self.config.lookalikes else []
+                new = new or choose(document, judgement.scored if judgement else [], self._threshold)
+                if new:
+                    known[text] = compose(text, known[text], new)
+                    current[text] = apply(text, known[text])
+                    changed.append(text)
+            active = changed
+            if not active:
                 break
-            edits = compose(text, edits, new)
-            current = apply(text, edits)
-        return Repair(current, tuple(edits), round(first or 0.0, 4), self.signature)
+        return [Repair(current[t], tuple(known[t]), first[t], self.signature) for t in texts]
 
     def clean(self, text: str) -> str:
         """`text` repaired."""
@@ -179,36 +210,61 @@ class Detrans:
 
     def clean_batch(self, texts: Iterable[str]) -> list[str]:
         """Each text repaired as `clean` repairs it alone, in order."""
-        return [self.clean(text) for text in texts]
+        return [repair.text for repair in self.repair_batch(list(texts))]
 
     def detect(self, text: str) -> Detection:
         """Score `text` and its sentences for damage, and mark the suspicious spans."""
-        document, prior, judgement = self._judge(text)
+        check([text])
+        document, prior, judgement = self._judge([text])[0]
         judgement = judgement or Judgement([])
-        sentences = tuple(
-            self._sentence(document, bounds, judgement, prior) for bounds in sentence_spans(text)
+        sentences = sentence_spans(text)
+        scored = by_sentence(judgement.scored, sentences, lambda s: (s.match.start, s.match.end))
+        damage = by_sentence(judgement.damage, sentences, lambda d: d[:2])
+        disguised = by_sentence(document.disguised, sentences, lambda d: (d.start, d.end))
+        found = tuple(
+            self._sentence(document, bounds, s, d, words, prior, judgement)
+            for bounds, s, d, words in zip(sentences, scored, damage, disguised, strict=True)
         )
-        return Detection(round(prior, 4), sentences, self.signature)
+        return Detection(round(prior, 4), found, self.signature)
 
     def _sentence(
-        self, document: Document, bounds: tuple[int, int], judgement: Judgement, prior: float
+        self,
+        document: Document,
+        bounds: tuple[int, int],
+        scored: list[Scored],
+        damage: list[tuple[int, int, float]],
+        disguised: list[Disguise],
+        prior: float,
+        judgement: Judgement,
     ) -> Sentence:
         start, end = bounds
-        inside = [s for s in judgement.scored if start <= s.match.start and s.match.end <= end]
+        text = document.text
         spans: list[Span] = []
-        for s in sorted(inside, key=lambda s: (s.keep, s.match.start - s.match.end)):
+        occupied: set[int] = set()
+        for s in sorted(scored, key=lambda s: (s.keep, s.match.start - s.match.end)):
             m = s.match
-            if s.keep < 0.5 and all(m.end <= x.start or x.end <= m.start for x in spans):
+            words = range(m.first, m.last)
+            if s.keep < 0.5 and occupied.isdisjoint(words):
+                occupied.update(words)
                 best = m.candidates[s.best]
                 note = f"likely “{best.original}” before; weight of evidence {m.evidence:+.1f}"
-                spans.append(Span(m.start, m.end, document.text[m.start : m.end], round(1 - s.keep, 4), note))
-        known = [(x.start, x.end) for x in spans]
-        spans += unknown_damage(document.text, judgement.damage, bounds, known)
+                spans.append(Span(m.start, m.end, text[m.start : m.end], round(1 - s.keep, 4), note))
+        spans.sort(key=lambda x: x.start)
+        spans = add_disguised(text, spans, disguised)
+        spans += unknown_damage(text, damage, merge([(x.start, x.end) for x in spans]))
         spans.sort(key=lambda x: x.start)
         bias, *weights = self._settings["calibration"]["sentence"]
-        features = sentence_features(inside, judgement.damage, bounds, prior)
-        score = logistic(bias + dot(weights, features)) if judgement.scored or judgement.damage else 0.0
-        return Sentence(start, end, document.text[start:end], round(score, 4), tuple(spans))
+        features = sentence_features(scored, damage, bounds, prior, len(disguised))
+        told = judgement.scored or judgement.damage or disguised
+        score = logistic(bias + dot(weights, features)) if told else 0.0
+        return Sentence(start, end, text[start:end], round(score, 4), tuple(spans))
+
+
+def check(texts: Iterable[object]) -> None:
+    """TypeError for anything that is no string."""
+    for text in texts:
+        if not isinstance(text, str):
+            raise TypeError(f"text must be str, not {type(text).__name__}; decode bytes first")
 
 
 def logistic(x: float) -> float:
@@ -222,11 +278,15 @@ def dot(weights: list[float], features: Iterable[float]) -> float:
 
 
 def sentence_features(
-    scored: list[Any], damage: list[tuple[int, int, float]], bounds: tuple[int, int], prior: float
+    scored: list[Any],
+    damage: list[tuple[int, int, float]],
+    bounds: tuple[int, int],
+    prior: float,
+    disguised: int = 0,
 ) -> tuple[float, float, float, float]:
     """What the calibrated sentence score is a logistic function of."""
     start, end = bounds
-    masses = [1 - s.keep for s in scored]
+    masses = [1 - s.keep for s in scored] + disguised * [1.0]
     tokens = [p for a, b, p in damage if start <= a and b <= end]
     return (
         max(masses, default=0.0),
@@ -236,13 +296,41 @@ def sentence_features(
     )
 
 
-def unknown_damage(
-    text: str, damage: list[tuple[int, int, float]], bounds: tuple[int, int], known: list[tuple[int, int]]
-) -> list[Span]:
-    """Runs of damaged word pieces that no lexicon span covers."""
+def by_sentence(
+    items: Iterable[T], sentences: list[tuple[int, int]], bounds: Callable[[T], tuple[int, int]]
+) -> list[list[T]]:
+    """For each sentence the items that lie wholly in it, by start."""
+    result: list[list[T]] = [[] for _ in sentences]
+    at = 0
+    for item in sorted(items, key=bounds):
+        start, end = bounds(item)
+        while sentences[at][1] <= start < sentences[-1][1]:
+            at += 1
+        if end <= sentences[at][1]:
+            result[at].append(item)
+    return result
+
+
+def add_disguised(text: str, spans: list[Span], disguised: list[Disguise]) -> list[Span]:
+    """`spans` (by start) and the disguised words; where both are at one place, one span says both."""
+    result = list(spans)
+    ends = [x.end for x in spans]
+    for d in disguised:
+        note = f"look-alike letters: {d.describe(text)}"
+        at = bisect_right(ends, d.start)
+        if at < len(spans) and spans[at].start < d.end:
+            here = result[at]
+            result[at] = replace(here, score=max(here.score, 0.99), evidence=f"{here.evidence}; {note}")
+        else:
+            result.append(Span(d.start, d.end, text[d.start : d.end], 0.99, note))
+    return result
+
+
+def unknown_damage(text: str, damage: list[tuple[int, int, float]], known: Spans) -> list[Span]:
+    """Runs of damaged word pieces that no span in `known` (merged) covers."""
     runs: list[tuple[int, int, float]] = []
     for a, b, p in damage:
-        if p < 0.5 or a < bounds[0] or b > bounds[1] or any(a < y and x < b for x, y in known):
+        if p < 0.5 or touches(known, a, b):
             continue
         if runs and a - runs[-1][1] <= 1:
             runs[-1] = (runs[-1][0], b, max(p, runs[-1][2]))

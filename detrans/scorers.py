@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from detrans.document import Document
-from detrans.features import MOST_CANDIDATES, context_scores
+from detrans.features import Features
 from detrans.ngrams import NgramModel
 from detrans.normalise import Scored
-
-# ln of the share of known phrases that are replaced, by spin level, against the share that the
-# lexicon's evidence was computed for.
-LEVEL_PRIOR = (-6.0, -3.0, -2.0, -1.2, -0.6, -0.2, 0.2, 0.5)
-CONTEXT = 0.7  # weight of the n-gram model: its words are not independent witnesses
-UNTOUCHED = 0.8  # share of a phrase's clean occurrences that a spinner leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +31,8 @@ class Judgement:
 class Scorer(Protocol):
     """Anything that gives *keep* and candidate probabilities to the matches of a document."""
 
-    def score(self, document: Document, level: int) -> Judgement:
-        """Judge a document of this spin level."""
+    def score(self, documents: Sequence[tuple[Document, int]]) -> list[Judgement]:
+        """Judge documents, each with its spin level; in order."""
         ...
 
 
@@ -46,26 +44,27 @@ def softmax(logits: list[float]) -> list[float]:
     return [w / total for w in weights]
 
 
-class NgramScorer:
-    """Noisy channel: how likely is the original here, times how likely a spinner makes this of it."""
+class LexicalScorer:
+    """A small network on counts alone: no words are read, so it is fast and far less certain.
 
-    def __init__(self, ngrams: NgramModel) -> None:
+    Weights: w1 (FEATURES, H), b1 (H,), w2 (H, 1). A row goes in for *keep* and for each candidate.
+    """
+
+    def __init__(self, directory: Path, ngrams: NgramModel) -> None:
+        from safetensors.numpy import load_file
+
+        weights = load_file(directory / "scorer.safetensors")
+        self._w1, self._b1, self._w2 = weights["w1"], weights["b1"], weights["w2"]
         self._ngrams = ngrams
 
-    def _surprise(self, phrase: str) -> float:
-        """How improbable the words are anywhere, so that the context counts and not their rarity."""
-        return sum(self._ngrams.log_prob(word, "", "") for word in phrase.lower().split(" "))
+    def score(self, documents: Sequence[tuple[Document, int]]) -> list[Judgement]:
+        return [self._judge(document, level) for document, level in documents]
 
-    def score(self, document: Document, level: int) -> Judgement:
-        scored = []
+    def _judge(self, document: Document, level: int) -> Judgement:
+        scored, features = [], Features(document, level, self._ngrams)
         for match in document.matches:
-            own, *context = context_scores(document, match, self._ngrams)
-            form = match.candidates[0]
-            damaged = math.log(max(math.exp(form.evidence) - UNTOUCHED, 0.02)) + LEVEL_PRIOR[level]
-            logits = [math.log(UNTOUCHED) + CONTEXT * (own - self._surprise(form.spun))]
-            for candidate, score in zip(match.candidates[:MOST_CANDIDATES], context, strict=True):
-                fit = CONTEXT * (score - self._surprise(candidate.original))
-                logits.append(math.log(candidate.share + 1e-4) + damaged + fit)
-            keep, *rest = softmax(logits)
+            rows = np.array(features.rows(match), np.float32)
+            logits = np.maximum(rows @ self._w1 + self._b1, 0.0) @ self._w2
+            keep, *rest = softmax(logits[:, 0].tolist())
             scored.append(Scored(match, keep, rest))
         return Judgement(scored)

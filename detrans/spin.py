@@ -26,6 +26,17 @@ from detrans.normalise import NUMBERS
 FAMILIES = {"any": 4.0, "mentioned": 3.0, "stated": 3.0, "crude": 1.5, "sci": 1.0, "mt": 1.0}
 UNTOUCHED = 0.2  # share of sentences left as they are (measured on real pages)
 NUMBER_WORDS = tuple(NUMBERS)
+# Spinners mostly leave these alone; as frequent as they are, they would else be most of the damage.
+FUNCTION_WORDS = frozenset(
+    {
+        "a", "an", "and", "are", "as", "at", "be", "been", "being", "but", "by", "can", "did", "do",
+        "does", "for", "from", "had", "has", "have", "he", "her", "his", "i", "if", "in", "is", "it",
+        "its", "my", "no", "not", "of", "on", "or", "our", "she", "so", "some", "than", "that", "the",
+        "their", "them", "then", "there", "these", "they", "this", "those", "to", "up", "was", "we",
+        "were", "what", "when", "which", "who", "will", "with", "would", "you", "your",
+    }
+)  # fmt: skip
+RELUCTANCE = 0.04  # how often a function word's swaps are known, against other words'
 
 _SENTENCE_END = re.compile(r"[.!?][\"'”’)]{0,3}\s+|\n+")
 _THOUSANDS = re.compile(r"\b(1?\d)((?:,\d{3})+)(?![\d,])")
@@ -80,7 +91,8 @@ class Spinner:
                     for f, weight in forms
                 ]
                 # A spinner's thesaurus has not every word; how many it has differs from one to the next.
-                known = rng.random() < knows
+                rare = RELUCTANCE if original in FUNCTION_WORDS else 1.0
+                known = rng.random() < knows * rare
                 habits[original] = rng.choices([f for f, _ in forms], weights)[0] if known else None
             return habits[original]
 

@@ -12,6 +12,8 @@ from tests.conftest import cases
 
 @pytest.mark.parametrize("case", cases("negative"))
 def test_clean_text_is_unchanged(detrans: Detrans, case: dict[str, Any]) -> None:
+    if case.get("needs", detrans.config.model) != detrans.config.model:
+        pytest.skip("only the network can know")
     assert detrans.clean(case["text"]) == case["text"], case["comment"]
 
 

@@ -65,10 +65,10 @@ def test_batched_scores_agree_with_single_ones(small: Detrans, seeds: dict[str, 
     scorer = small._scorer
     assert isinstance(scorer, NeuralScorer)
     document = Document(seeds["001"], small._lexicon)
-    single = scorer.score(document, 6).scored
+    single = scorer.score([(document, 6)])[0].scored
     scorer._batches = lambda passages: [passages]  # type: ignore[method-assign]
     try:
-        batched = scorer.score(document, 6).scored
+        batched = scorer.score([(document, 6)])[0].scored
     finally:
         del scorer._batches
     assert [s.match for s in single] == [s.match for s in batched]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -14,12 +15,14 @@ from torch.utils.data import IterableDataset, get_worker_info
 from detrans.document import Document, Match
 from detrans.encode import Encoder, Passage, collate
 from detrans.evidence import gather
+from detrans.features import Features
 from detrans.lexicon import Lexicon, read_forms
 from detrans.model import Batch
 from detrans.ngrams import NgramModel
 from detrans.segment import sentence_spans
-from detrans.spin import Spinner, Spun
+from detrans.spin import Span, Spinner, Spun
 from training.corpora import documents
+from training.roundtrip import align
 
 MIX = {
     "news.train": 0.6,
@@ -31,6 +34,10 @@ MIX = {
 IGNORE = -100
 LONGEST_DOCUMENT = 6000  # characters
 CLEAN = 0.22  # of the documents stay clean
+TRANSLATED = 0.05  # of the documents went through a translator and back, where there are any
+# Of the right candidates, how many are taken away: on real pages the lexicon lacks some originals,
+# and the model must then keep the phrase rather than take the best of the wrong ones.
+HIDDEN = 0.12
 
 
 @dataclass(slots=True)
@@ -80,8 +87,17 @@ def target(match: Match, spun: Spun, starts: list[int], most: int) -> int:
 class Examples(IterableDataset[tuple[Batch, Labels]]):
     """An endless stream of labelled batches; the seed, the worker and the count decide each one."""
 
-    def __init__(self, corpora: Path, lexical: Path, tokenizer: Path, seed: int, budget: int) -> None:
+    def __init__(
+        self,
+        corpora: Path,
+        lexical: Path,
+        tokenizer: Path,
+        seed: int,
+        budget: int,
+        roundtrip: Path | None = None,
+    ) -> None:
         self.corpora, self.lexical, self.tokenizer = corpora, lexical, tokenizer
+        self.roundtrip = roundtrip
         self.seed, self.budget = seed, budget
 
     def __iter__(self) -> Iterator[tuple[Batch, Labels]]:
@@ -91,23 +107,14 @@ class Examples(IterableDataset[tuple[Batch, Labels]]):
         forms = [f for f in read_forms(self.lexical / "lexicon.tsv") if not f.held_out]
         lexicon = Lexicon(forms)
         spinner = Spinner(lexicon)
-        encoder = Encoder(self.tokenizer, NgramModel.load(self.lexical / "ngrams.safetensors"))
-        streams = {name: self._documents(name, rng, number, workers) for name in MIX}
+        encoder = Encoder(self.tokenizer)
+        ngrams = NgramModel.load(self.lexical / "ngrams.safetensors")
         pool: list[tuple[Passage, list[int], list[int]]] = []
-        while True:
-            name = rng.choices(list(MIX), list(MIX.values()))[0]
-            pool += labelled(next(streams[name]), rng, lexicon, spinner, encoder)
+        for spun in stream(self.corpora, rng, spinner, number, workers, self.roundtrip):
+            pool += labelled(spun, rng, lexicon, ngrams, encoder)
             if sum(len(p.tokens) for p, _, _ in pool) > 12 * self.budget:
                 yield from self._batches(pool, rng)
                 pool = []
-
-    def _documents(self, name: str, rng: random.Random, number: int, workers: int) -> Iterator[str]:
-        skip = rng.randrange(3000)  # runs with different seeds begin at different documents
-        while True:
-            for i, text in enumerate(documents(self.corpora, name, size=6)):
-                if i >= skip and i % workers == number:
-                    yield text
-            skip = 0
 
     def _batches(
         self, pool: list[tuple[Passage, list[int], list[int]]], rng: random.Random
@@ -128,25 +135,72 @@ class Examples(IterableDataset[tuple[Batch, Labels]]):
             yield batch, Labels(choice, damage)
 
 
+def cycle(corpora: Path, name: str, rng: random.Random, number: int, workers: int) -> Iterator[str]:
+    """A corpus over and over: those documents that fall to worker `number`."""
+    skip = rng.randrange(3000)  # runs with different seeds begin at different documents
+    while True:
+        for i, text in enumerate(documents(corpora, name, size=6)):
+            if i >= skip and i % workers == number:
+                yield text
+        skip = 0
+
+
+def translated(folder: Path, rng: random.Random) -> Iterator[Spun]:
+    """Endless documents of some paragraphs that `training.roundtrip damage` has left in `folder`."""
+    files = [
+        [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        for path in sorted(folder.glob("*.jsonl"))
+    ]
+    while True:
+        records = rng.choice(files)
+        at, count = rng.randrange(len(records)), rng.choice((1, 2, 4, 6))
+        text, spans = "", []
+        for record in records[at : at + count]:
+            spun = align(record["clean"], record["damaged"])
+            text += "\n" if text else ""
+            spans += [Span(s.start + len(text), s.end + len(text), s.original) for s in spun.spans]
+            text += spun.text
+        yield Spun(text, tuple(spans), "mt")
+
+
+def stream(
+    corpora: Path,
+    rng: random.Random,
+    spinner: Spinner,
+    number: int = 0,
+    workers: int = 1,
+    roundtrip: Path | None = None,
+) -> Iterator[Spun]:
+    """Endless documents of all corpora, most of them spun, some translated, some short, some clean."""
+    streams = {name: cycle(corpora, name, rng, number, workers) for name in MIX}
+    machine = translated(roundtrip, rng) if roundtrip is not None else None
+    while True:
+        if machine is not None and rng.random() < TRANSLATED:
+            yield next(machine)
+            continue
+        text = next(streams[rng.choices(list(MIX), list(MIX.values()))[0]])
+        if len(text) > LONGEST_DOCUMENT:
+            start = rng.randrange(len(text) - LONGEST_DOCUMENT)
+            start = max(text.rfind("\n", 0, start) + 1, 0)
+            text = text[start : start + LONGEST_DOCUMENT].rsplit("\n", 1)[0]
+        if rng.random() < 0.3:  # short documents: a caption, a comment, a few paragraphs
+            lines = text.split("\n")
+            at = rng.randrange(len(lines))
+            text = "\n".join(lines[at : at + rng.choice((1, 1, 2, 3))])
+        if not text.strip():
+            continue
+        clean = rng.random() < CLEAN
+        seed = rng.getrandbits(48)
+        yield Spun(text, (), "clean") if clean else spinner.spin(text, seed)
+
+
 def labelled(
-    text: str, rng: random.Random, lexicon: Lexicon, spinner: Spinner, encoder: Encoder
+    spun: Spun, rng: random.Random, lexicon: Lexicon, ngrams: NgramModel, encoder: Encoder
 ) -> list[tuple[Passage, list[int], list[int]]]:
-    """A few passages of one document, spun or clean, with the choice per span and damage per token."""
-    if len(text) > LONGEST_DOCUMENT:
-        start = rng.randrange(len(text) - LONGEST_DOCUMENT)
-        start = max(text.rfind("\n", 0, start) + 1, 0)
-        text = text[start : start + LONGEST_DOCUMENT].rsplit("\n", 1)[0]
-    if rng.random() < 0.3:  # short documents: a caption, a comment, a few paragraphs
-        lines = text.split("\n")
-        at = rng.randrange(len(lines))
-        text = "\n".join(lines[at : at + rng.choice((1, 1, 2, 3))])
-    if not text.strip():
-        return []
-    clean = rng.random() < CLEAN
-    seed = rng.getrandbits(48)
-    spun = Spun(text, (), "clean") if clean else spinner.spin(text, seed)
+    """A few passages of one document with the choice per span and the damage per token."""
     document = Document(spun.text, lexicon)
     level = gather(document).level
+    features = Features(document, level, ngrams)
     passages = encoder.passages(document, sentence_spans(spun.text), level)
     rng.shuffle(passages)
     starts = [s.start for s in spun.spans]
@@ -154,8 +208,11 @@ def labelled(
     for passage in passages[:3]:
         choices, spans = [], []
         for span in passage.spans:
-            encoder.describe(document, span)
+            encoder.describe(features, span)
             choice = target(span.match, spun, starts, len(span.pieces) - 1)
+            if choice > 0 and rng.random() < HIDDEN:
+                del span.pieces[choice], span.features[choice]
+                choice = 0
             if choice != IGNORE:
                 spans.append(span)
                 choices.append(choice)

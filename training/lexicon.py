@@ -21,11 +21,13 @@ import numpy as np
 from detrans.fold import fold
 from detrans.lexicon import FORM_COLUMNS, TABLES, Entry, Form, read_table
 from detrans.match import Matcher
+from detrans.spin import FUNCTION_WORDS, RELUCTANCE
 from training.corpora import DEFAULT, TRAIN, paragraphs
 from training.inflect import forms_of
 
 REPLACED = 0.35  # of the words that a spinner knows, how many it replaces
-CHOICE = {1: 1.0, 2: 2.5, 3: 6.0}  # how often a form of this weight is chosen
+CHOICE = {1: 1.0, 2: 3.0, 3: 9.0}  # how often a form of this weight is chosen
+OBSERVED = 2.0  # times as often if seen on a real page
 # How much a family's swaps weigh against the others': the crude and the scientific are rarer.
 SEEN = {"any": 1.0, "mentioned": 0.6, "stated": 0.6, "crude": 0.15, "sci": 0.2, "mt": 0.3}
 EVERY = 2  # count every second paragraph: about 35 million words
@@ -55,10 +57,10 @@ def weigh(pairs: dict[tuple[str, str], tuple[float, str, str, bool]], rate: dict
     chosen: defaultdict[str, float] = defaultdict(float)
     for (_, original), (weight, *_) in pairs.items():
         chosen[original] += weight
-    flow = {
-        (spun, original): rate.get(original.lower(), 0.0) * weight / chosen[original] + 0.002
-        for (spun, original), (weight, *_) in pairs.items()
-    }
+    flow = {}
+    for (spun, original), (weight, *_) in pairs.items():
+        often = rate.get(original.lower(), 0.0) * (RELUCTANCE if original in FUNCTION_WORDS else 1.0)
+        flow[spun, original] = often * weight / chosen[original] + 0.002
     made: defaultdict[str, float] = defaultdict(float)
     for (spun, _), amount in flow.items():
         made[spun] += amount
@@ -83,7 +85,8 @@ def main() -> None:
     for entry in entries:
         for spun, original in forms_of(entry):
             known = pairs.get((spun, original))
-            weight = max(CHOICE[entry.weight] * SEEN[entry.family], known[0] if known else 0.0)
+            seen = SEEN[entry.family] * (OBSERVED if entry.table == "observed" else 1.0)
+            weight = max(CHOICE[entry.weight] * seen, known[0] if known else 0.0)
             held_out = is_held_out(entry) and (known is None or known[3])
             pairs[spun, original] = (weight, entry.family, entry.table, held_out)
     phrases = sorted({s for s, _ in pairs} | {o.lower() for _, o in pairs if o.isascii()})
