@@ -104,7 +104,8 @@ def sentence_generator(device: torch.device) -> Callable[[list[str]], None]:
         num_decoder_layers=2,
     )  # fmt: skip
     config.decoder_start_token_id = 0
-    model: Any = T5ForConditionalGeneration(config).eval()
+    model: Any = T5ForConditionalGeneration(config)
+    model.eval()
     model.to(device)
 
     @torch.inference_mode()
