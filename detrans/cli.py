@@ -1,23 +1,28 @@
 """The command line: `detrans clean`, `detrans detect`, `detrans explain`, `detrans report`.
 
 Results go to standard output or to -o and nothing else does; messages go to standard error.
-Exit codes: 0 done, 1 something could not be read, written or loaded, 2 wrong usage.
+Exit codes: 0 done, 1 something could not be read, written or loaded, 2 wrong usage, 3 done, but
+some records were bad and are noted in the file of --rejects.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from detrans.config import Config
 from detrans.errors import DetransError
-from detrans.files import Record, open_output, read_records
+from detrans.files import open_output
+
+if TYPE_CHECKING:
+    from detrans.corpus.work import Task
 
 app = typer.Typer(
     add_completion=False,
@@ -27,9 +32,26 @@ app = typer.Typer(
 )
 
 Files = Annotated[
-    list[str] | None, typer.Argument(metavar="[FILE]...", help=".txt or .jsonl files; none or - reads stdin.")
+    list[str] | None,
+    typer.Argument(
+        metavar="[FILE]...",
+        help="Files (.txt .jsonl .csv, also .gz .xz .zst, or .parquet), folders, globs; none or - is stdin.",
+    ),
 ]
-Output = Annotated[Path | None, typer.Option("-o", "--output", help="Write here instead of to stdout.")]
+Output = Annotated[
+    Path | None, typer.Option("-o", "--output", help="Write to this file, or folder for several inputs.")
+]
+Lines = Annotated[bool, typer.Option(help="Each line of a text file is a document.")]
+MinScore = Annotated[float, typer.Option(help="Leave out documents that score less.")]
+MaxScore = Annotated[float, typer.Option(help="Leave out documents that score more.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Processes; default: one for each core if there is much to do.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
+Rejects = Annotated[
+    Path | None, typer.Option(help="Note bad records here (JSON lines) and go on; exit code 3 tells.")
+]
+SummaryFile = Annotated[Path | None, typer.Option(help="Write the summary (JSON) here, not to stderr.")]
 Field = Annotated[str, typer.Option("--text-field", help="The field of a .jsonl record that holds the text.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a document, with scores and edits.")]
 Threshold = Annotated[
@@ -69,27 +91,22 @@ def pipeline(
     return Detrans(Config(threshold, device, model, lexicon, keep or (), lookalikes))
 
 
-def dump(data: dict[str, Any]) -> str:
-    """One JSON line. Lone surrogates (undecodable bytes) stay escaped, so the line is valid UTF-8."""
-    line = json.dumps(data, ensure_ascii=False)
-    try:
-        line.encode()
-    except UnicodeEncodeError:
-        line = json.dumps(data)
-    return line + "\n"
-
-
-def write_record(out: TextIO, record: Record, text: str, field: str) -> None:
-    """A document in the form it came in."""
-    out.write(text if record.data is None else dump(record.data | {field: text}))
-
-
 @app.command()
 def clean(
     files: Files = None,
     output: Output = None,
     text_field: Field = "text",
     as_json: AsJson = False,
+    lines: Lines = False,
+    add_score: Annotated[bool, typer.Option(help="Add detrans_score to each record.")] = False,
+    add_edits: Annotated[bool, typer.Option(help="Add detrans_edits to each record.")] = False,
+    min_score: MinScore = 0.0,
+    max_score: MaxScore = 1.0,
+    filter_only: Annotated[bool, typer.Option(help="Repair nothing: only score and leave out.")] = False,
+    workers: Workers = None,
+    resume: Resume = False,
+    rejects: Rejects = None,
+    summary: SummaryFile = None,
     threshold: Threshold = None,
     model: Model = "small",
     device: Device = None,
@@ -99,14 +116,13 @@ def clean(
 ) -> None:
     """Write the documents with their damage repaired and everything else byte for byte as it was."""
     with plain_errors():
-        detrans = pipeline(threshold, model, device, lexicon, keep, lookalikes)
-        with open_output(output, files) as out:
-            for record in read_records(files, text_field):
-                repair = detrans.repair(record.text)
-                if as_json:
-                    out.write(dump({"source": record.source} | repair.to_dict()))
-                else:
-                    write_record(out, record, repair.text, text_field)
+        from detrans.corpus.work import Task
+
+        config = Config(threshold, device, model, lexicon, keep or (), lookalikes)
+        task = Task(
+            config, text_field, False, as_json, not filter_only, add_score, add_edits, min_score, max_score
+        )
+        process(files, task, output, lines, workers, resume, rejects, summary)
 
 
 @app.command()
@@ -115,6 +131,13 @@ def detect(
     output: Output = None,
     text_field: Field = "text",
     as_json: AsJson = False,
+    lines: Lines = False,
+    min_score: MinScore = 0.0,
+    max_score: MaxScore = 1.0,
+    workers: Workers = None,
+    resume: Resume = False,
+    rejects: Rejects = None,
+    summary: SummaryFile = None,
     model: Model = "small",
     device: Device = None,
     lexicon: Lexicon = None,
@@ -122,14 +145,38 @@ def detect(
 ) -> None:
     """Score documents for damage (0 to 1). Without --json: score, tab, source, one document a line."""
     with plain_errors():
-        detrans = pipeline(None, model, device, lexicon, keep)
-        with open_output(output, files) as out:
-            for record in read_records(files, text_field):
-                found = detrans.detect(record.text)
-                if as_json:
-                    out.write(dump({"source": record.source} | found.to_dict()))
-                else:
-                    out.write(f"{found.score:.4f}\t{record.source}\n")
+        from detrans.corpus.work import Task
+
+        config = Config(None, device, model, lexicon, keep or ())
+        task = Task(config, text_field, detect=True, as_json=as_json, least=min_score, most=max_score)
+        process(files, task, output, lines, workers, resume, rejects, summary)
+
+
+def process(
+    files: list[str] | None,
+    task: Task,
+    output: Path | None,
+    lines: bool,
+    workers: int | None,
+    resume: bool,
+    rejects: Path | None,
+    summary: Path | None,
+) -> None:
+    """Run a task over the inputs; exit code 3 if some records were rejected."""
+    from detrans.corpus import Options, run
+
+    if workers is None:
+        # A process has to load the model first: few documents are done sooner by one.
+        size = sum(Path(f).stat().st_size for f in files or () if Path(f).is_file())
+        folders = any(Path(f).is_dir() for f in files or ())
+        workers = (os.cpu_count() or 1) if output and (folders or size > 1 << 20) else 1
+    done = run(files, task, Options(output, workers, lines, resume, rejects))
+    if summary is not None:
+        summary.write_text(json.dumps(done.to_dict(), indent=1) + "\n", encoding="utf-8")
+    elif output is not None:
+        typer.echo(json.dumps(done.to_dict()), err=True)
+    if done.rejects:
+        raise SystemExit(3)
 
 
 @app.command()
@@ -146,6 +193,7 @@ def explain(
 ) -> None:
     """Show the edits inline, old struck through and new highlighted, with the sentence scores beside."""
     with plain_errors():
+        from detrans.corpus.formats import read_records
         from detrans.show import show
 
         detrans = pipeline(threshold, model, device, lexicon, keep, lookalikes)
@@ -170,6 +218,7 @@ def report(
 ) -> None:
     """Write one HTML page that shows the documents before and after, with the reason of every edit."""
     with plain_errors():
+        from detrans.corpus.formats import read_records
         from detrans.report import Entry, page
 
         detrans = pipeline(threshold, model, device, lexicon, keep, lookalikes)

@@ -1,13 +1,11 @@
-"""Read documents from files and standard input, and write results whole or not at all."""
+"""Write a result whole or not at all."""
 
 from __future__ import annotations
 
 import io
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,43 +13,6 @@ from detrans.errors import DetransError
 
 # Undecodable bytes become lone surrogates and turn back into the same bytes when written.
 _TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One document: where it came from, its text and, for .jsonl, the whole object."""
-
-    source: str
-    text: str
-    data: dict[str, Any] | None = None
-
-
-def read_records(files: list[str] | None, field: str) -> Iterator[Record]:
-    """The documents of `files` in order; no files, or "-", is standard input as one text."""
-    for name in files or ["-"]:
-        if name == "-":
-            yield Record("-", io.TextIOWrapper(sys.stdin.buffer, **_TEXT).read())
-        elif name.endswith(".jsonl"):
-            yield from _jsonl(name, field)
-        else:
-            with Path(name).open(**_TEXT) as file:
-                yield Record(name, file.read())
-
-
-def _jsonl(name: str, field: str) -> Iterator[Record]:
-    with Path(name).open(**_TEXT) as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            where = f"{name}:{number}"
-            try:
-                data = json.loads(line)
-            except ValueError as error:
-                raise DetransError(f"{where}: not JSON: {error}") from error
-            if not isinstance(data, dict) or not isinstance(data.get(field), str):
-                has = ", ".join(data) if isinstance(data, dict) else type(data).__name__
-                raise DetransError(f"{where}: no text in field {field!r} (has: {has}); see --text-field")
-            yield Record(where, data[field], data)
 
 
 @contextmanager

@@ -150,26 +150,26 @@ class Detrans:
         bias, *weights = self._lexical["calibration"]["evidence"]
         return logistic(bias + dot(weights, evidence.features))
 
+    def _weigh(self, text: str) -> tuple[Document, Evidence, float]:
+        """The cheap stage: a document, its evidence, its score."""
+        document = Document(text, self._lexicon, self._keep)
+        evidence = gather(document)
+        score = self._prior(evidence)
+        # Only what looks suspicious is worth a look at its language.
+        if score >= self._lexical["gate"] and (english := document.english()) is not document:
+            document, evidence = english, gather(english)
+            score = self._prior(evidence)
+        return document, evidence, score
+
     def _judge(self, texts: Sequence[str]) -> list[tuple[Document, float, Judgement | None]]:
         """Each document and its score, and the scorer's judgement where the score passes the gate."""
-        documents = [Document(text, self._lexicon, self._keep) for text in texts]
-        evidence = [gather(document) for document in documents]
-        scores = [self._prior(e) for e in evidence]
-        gate = self._lexical["gate"]
-        suspicious = []
-        for i, document in enumerate(documents):
-            if scores[i] < gate:
-                continue
-            if (english := document.english()) is not document:
-                documents[i], evidence[i] = english, gather(english)
-                scores[i] = self._prior(evidence[i])
-            if scores[i] >= gate:
-                suspicious.append(i)
+        weighed = [self._weigh(text) for text in texts]
+        suspicious = [i for i, (_, _, score) in enumerate(weighed) if score >= self._lexical["gate"]]
         judgements: dict[int, Judgement] = {}
         if suspicious:
-            found = self._scorer.score([(documents[i], evidence[i].level) for i in suspicious])
+            found = self._scorer.score([(weighed[i][0], weighed[i][1].level) for i in suspicious])
             judgements = dict(zip(suspicious, found, strict=True))
-        return [(d, scores[i], judgements.get(i)) for i, d in enumerate(documents)]
+        return [(document, score, judgements.get(i)) for i, (document, _, score) in enumerate(weighed)]
 
     def repair(self, text: str) -> Repair:
         """Repair `text` and say how. `apply(text, repair.edits) == repair.text`."""
@@ -211,6 +211,11 @@ class Detrans:
     def clean_batch(self, texts: Iterable[str]) -> list[str]:
         """Each text repaired as `clean` repairs it alone, in order."""
         return [repair.text for repair in self.repair_batch(list(texts))]
+
+    def scores(self, texts: Sequence[str]) -> list[float]:
+        """The documents' probabilities of damage from the cheap stage, as `detect` gives them."""
+        check(texts)
+        return [round(self._weigh(text)[2], 4) for text in texts]
 
     def detect(self, text: str) -> Detection:
         """Score `text` and its sentences for damage, and mark the suspicious spans."""

@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 
 from detrans import Detrans, DetransError, Edit, apply
 from detrans.assets import read_config, verify
+from detrans.corpus.formats import read_records
 from detrans.document import Document
-from detrans.files import read_records
 from detrans.language import foreign_spans
 from detrans.lexicon import read_forms, read_table, read_user_pairs
 from detrans.protect import protected_spans, touches
