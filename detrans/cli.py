@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -62,6 +62,10 @@ Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ...; default
 Lexicon = Annotated[str | None, typer.Option(help="TSV file of your own pairs (columns spun, original).")]
 Keep = Annotated[str, typer.Option(help="File of phrases never to touch, one a line.")]
 Lookalikes = Annotated[bool, typer.Option(help="Repair look-alike letters inside Latin words.")]
+Names = Annotated[bool, typer.Option(help="Mend a name that the document spells two ways.")]
+Without = Annotated[
+    list[str] | None, typer.Option(metavar="TABLE", help="Leave a table of the lexicon out; may be repeated.")
+]
 
 
 @contextmanager
@@ -76,19 +80,6 @@ def plain_errors() -> Iterator[None]:
     except (DetransError, OSError) as error:
         typer.echo(f"detrans: error: {error}", err=True)
         raise SystemExit(1) from None
-
-
-def pipeline(
-    threshold: float | None,
-    model: str,
-    device: str | None,
-    lexicon: str | None,
-    keep: str,
-    lookalikes: bool = True,
-) -> Any:
-    from detrans.pipeline import Detrans
-
-    return Detrans(Config(threshold, device, model, lexicon, keep or (), lookalikes))
 
 
 @app.command()
@@ -113,12 +104,16 @@ def clean(
     lexicon: Lexicon = None,
     keep: Keep = "",
     lookalikes: Lookalikes = True,
+    names: Names = True,
+    without: Without = None,
 ) -> None:
     """Write the documents with their damage repaired and everything else byte for byte as it was."""
     with plain_errors():
         from detrans.corpus.work import Task
 
-        config = Config(threshold, device, model, lexicon, keep or (), lookalikes)
+        config = Config(
+            threshold, device, model, lexicon, keep or (), lookalikes, names, tuple(without or ())
+        )
         task = Task(
             config, text_field, False, as_json, not filter_only, add_score, add_edits, min_score, max_score
         )
@@ -142,12 +137,13 @@ def detect(
     device: Device = None,
     lexicon: Lexicon = None,
     keep: Keep = "",
+    without: Without = None,
 ) -> None:
     """Score documents for damage (0 to 1). Without --json: score, tab, source, one document a line."""
     with plain_errors():
         from detrans.corpus.work import Task
 
-        config = Config(None, device, model, lexicon, keep or ())
+        config = Config(None, device, model, lexicon, keep or (), without=tuple(without or ()))
         task = Task(config, text_field, detect=True, as_json=as_json, least=min_score, most=max_score)
         process(files, task, output, lines, workers, resume, rejects, summary)
 
@@ -190,13 +186,19 @@ def explain(
     lexicon: Lexicon = None,
     keep: Keep = "",
     lookalikes: Lookalikes = True,
+    names: Names = True,
+    without: Without = None,
 ) -> None:
     """Show the edits inline, old struck through and new highlighted, with the sentence scores beside."""
     with plain_errors():
         from detrans.corpus.formats import read_records
+        from detrans.pipeline import Detrans
         from detrans.show import show
 
-        detrans = pipeline(threshold, model, device, lexicon, keep, lookalikes)
+        config = Config(
+            threshold, device, model, lexicon, keep or (), lookalikes, names, tuple(without or ())
+        )
+        detrans = Detrans(config)
         with open_output(output, files) as out:
             for record in read_records(files, text_field):
                 show(
@@ -215,13 +217,19 @@ def report(
     lexicon: Lexicon = None,
     keep: Keep = "",
     lookalikes: Lookalikes = True,
+    names: Names = True,
+    without: Without = None,
 ) -> None:
     """Write one HTML page that shows the documents before and after, with the reason of every edit."""
     with plain_errors():
         from detrans.corpus.formats import read_records
+        from detrans.pipeline import Detrans
         from detrans.report import Entry, page
 
-        detrans = pipeline(threshold, model, device, lexicon, keep, lookalikes)
+        config = Config(
+            threshold, device, model, lexicon, keep or (), lookalikes, names, tuple(without or ())
+        )
+        detrans = Detrans(config)
         with open_output(output, files) as out:
             records = read_records(files, text_field)
             out.write(

@@ -22,6 +22,8 @@ class Config:
     keep: phrases never touched, whatever their case; or the path of a file with one a line.
     lookalikes: whether to replace letters that only look Latin inside Latin words, and to remove
         zero-width characters there; they count as evidence of damage either way.
+    names: whether to mend a name that the document itself spells two ways.
+    without: tables of the lexicon to leave out, by name, such as "sport" or "mt".
     """
 
     threshold: float | None = None
@@ -30,12 +32,16 @@ class Config:
     lexicon: str | None = None
     keep: tuple[str, ...] | str = ()
     lookalikes: bool = True
+    names: bool = True
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise ConfigError(f"threshold is {self.threshold}; it must lie between 0 and 1")
         if not isinstance(self.keep, str):
             object.__setattr__(self, "keep", tuple(self.keep))
+        without = (self.without,) if isinstance(self.without, str) else self.without
+        object.__setattr__(self, "without", tuple(without))
 
     def with_options(self, **options: Any) -> Config:
         """A copy with some options changed; ConfigError for an option that does not exist."""

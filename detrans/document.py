@@ -41,7 +41,8 @@ def _key(phrase: str) -> str:
 class Document:
     """Text with its matches (overlapping ones too) and its words for the n-gram model.
 
-    `skipped`: stretches to leave out beside those that `protect.py` finds.
+    keep: folded phrases never to touch. skipped: stretches to leave out beside those that
+    `protect.py` finds.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Document:
         self.folded: Folded = fold(text, self._protected, self.disguised)
         self._found = lexicon.matcher.find(self.folded)
         self._lexicon = lexicon
-        self._keep = keep
+        self.keep = keep
 
     @cached_property
     def _foreign(self) -> Spans:
@@ -72,7 +73,7 @@ class Document:
         """The document without its stretches in other languages; itself if there are none."""
         if not self._foreign:
             return self
-        return Document(self.text, self._lexicon, self._keep, self._foreign)
+        return Document(self.text, self._lexicon, self.keep, self._foreign)
 
     @cached_property
     def word_count(self) -> int:
@@ -92,7 +93,7 @@ class Document:
         ]
 
     def _kept(self, number: int) -> bool:
-        return bool(self._keep) and self._lexicon.phrases[number] in self._keep
+        return bool(self.keep) and self._lexicon.phrases[number] in self.keep
 
     @cached_property
     def _words(self) -> tuple[list[str], list[int]]:

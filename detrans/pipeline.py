@@ -14,9 +14,11 @@ from detrans.assets import model_directory, read_config, verify
 from detrans.config import Config
 from detrans.document import Document
 from detrans.edits import Edit, apply, compose
+from detrans.errors import ConfigError
 from detrans.evidence import Evidence, gather
 from detrans.lexicon import Lexicon, read_forms, read_user_pairs
 from detrans.lookalikes import Disguise
+from detrans.names import name_edits
 from detrans.ngrams import NgramModel
 from detrans.normalise import Scored, choose, disguise_edits
 from detrans.protect import Spans, merge, touches
@@ -103,6 +105,14 @@ class Detrans:
     def _lexicon(self) -> Lexicon:
         self._lexical  # noqa: B018  verifies the files first
         forms = read_forms(model_directory("lexical") / "lexicon.tsv")
+        if self.config.without:
+            tables = {f.table for f in forms}
+            if unknown := set(self.config.without) - tables:
+                known = ", ".join(sorted(tables))
+                raise ConfigError(
+                    f"without: no table {', '.join(sorted(unknown))} in the lexicon; there are {known}"
+                )
+            forms = [f for f in forms if f.table not in self.config.without]
         own = {f.spun for f in self._user}
         return Lexicon([*(f for f in forms if f.spun not in own), *self._user])
 
@@ -136,8 +146,7 @@ class Detrans:
         parts += [f"lexicon:{self._lexicon.hash}", f"threshold:{self._threshold:g}"]
         if self._keep:
             parts.append(f"keep:{len(self._keep)}")
-        if not self.config.lookalikes:
-            parts.append("lookalikes:no")
+        parts += [f"{name}:no" for name in ("lookalikes", "names") if not getattr(self.config, name)]
         return "|".join(parts)
 
     @property
@@ -192,8 +201,9 @@ class Detrans:
                 active, self._judge([current[t] for t in active]), strict=True
             ):
                 first.setdefault(text, round(score, 4))
-                # Disguised words first: what they hide is matched in the next round.
+                # Words first: what a disguise hides is matched in the next round.
                 new = disguise_edits(document) if self.config.lookalikes else []
+                new = new or (name_edits(document) if self.config.names else [])
                 new = new or choose(document, judgement.scored if judgement else [], self._threshold)
                 if new:
                     known[text] = compose(text, known[text], new)
