@@ -4,12 +4,14 @@ CORPORA ?= ../shared/corpora
 GOLD ?= ../shared/gold
 BIN = .venv/bin
 INSTALLED = .venv/.installed
+# Some of the pinned versions have left Python 3.10 behind.
+LOCK := $(shell $(PYTHON) -c 'import sys; print("requirements-dev%s.lock" % ("-3.10" * (sys.version_info < (3, 11))))')
 
 .PHONY: demo test lint quality bench bench-gpu lexicon lock
 
-$(INSTALLED): pyproject.toml requirements-dev.lock
+$(INSTALLED): pyproject.toml $(LOCK)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(LOCK)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 
@@ -41,4 +43,4 @@ lexicon: $(INSTALLED)
 	$(BIN)/python -m training.manifest models/lexical
 
 lock: $(INSTALLED)
-	$(BIN)/python -m pip freeze --exclude-editable | sed "s/+cpu//" > requirements-dev.lock
+	$(BIN)/python -m pip freeze --exclude-editable | sed "s/+cpu//" > $(LOCK)
