@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,7 +15,6 @@ from detrans.pipeline import Detection, Repair, Sentence, Span
 from detrans.report import Entry, page
 from detrans.report.parts import Swap, sentence_parts
 from detrans.report.pictures import histogram
-from tests.conftest import ROOT
 from tests.test_cli import FAST, SEED, run
 
 HOSTILE = (
@@ -204,30 +201,3 @@ def test_command_line(tmp_path: Path, lexical: Detrans) -> None:
     result = run("report", *FAST, tmp_path / "none.txt", "-o", tmp_path / "other.html")
     assert result.returncode == 1
     assert not (tmp_path / "other.html").exists()
-
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
-def test_in_a_browser(tmp_path: Path) -> None:
-    target = tmp_path / "report.html"
-    target.write_text(page([hostile()]), encoding="utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-    flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    command = [
-        str(CHROMIUM),
-        *flags,
-        f"--user-data-dir={tmp_path / 'profile'}",
-        "--dump-dom",
-        target.as_uri(),
-    ]
-    shown = subprocess.run(command, capture_output=True, cwd=ROOT, check=True, timeout=60).stdout.decode()
-    assert "<title>detrans report</title>" in shown
-    found = Elements(shown)
-    tags = [tag for tag, _ in found.tags]
-    assert "img" not in tags
-    assert tags.count("script") == 2
-    # The first document is open and rendered: its edit, its suspicion, and the example of each above.
-    assert [tags.count(t) for t in ("del", "ins", "mark")] == [2, 2, 2]
-    assert "1 of 1 shown" in shown

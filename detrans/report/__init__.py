@@ -23,7 +23,7 @@ from detrans.report.parts import Part, Swap, sentence_parts
 from detrans.report.pictures import bar, histogram
 
 UNCHANGED = "documents without edits"  # their kind, for the filter
-FREQUENT = 12  # rows of the table of repairs
+FREQUENT = 8  # rows of the table of repairs
 
 
 @dataclass(frozen=True, slots=True)

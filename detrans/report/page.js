@@ -37,10 +37,18 @@
   // Line by line, so that before and after stand beside each other.
   function render(doc) {
     const body = element("div", "body");
-    const names = element("div", "row names", element("div", "", "before"), element("div", "", "after"));
+    body.role = "table";
+    body.ariaLabel = "Before and after, line by line";
+    const line = (className, role, ...texts) => {
+      const cells = texts.map((text) => element("div", "", text));
+      for (const cell of cells) cell.role = role;
+      const node = element("div", `row ${className}`, ...cells);
+      node.role = "row";
+      return node;
+    };
     let row, shaded;
     const begin = () => {
-      row = element("div", "row same", element("div", ""), element("div", ""));
+      row = line("same", "cell", "", "");
     };
     const end = () => {
       if (row.textContent.trim()) body.append(row);
@@ -73,7 +81,7 @@
       }
     }
     end();
-    body.prepend(names);
+    body.prepend(line("names", "columnheader", "before", "after"));
     doc.append(body);
     mute(body);
   }
