@@ -137,7 +137,7 @@ class Examples(IterableDataset[tuple[Batch, Labels]]):
 
 def cycle(corpora: Path, name: str, rng: random.Random, number: int, workers: int) -> Iterator[str]:
     """A corpus over and over: those documents that fall to worker `number`."""
-    skip = rng.randrange(3000)  # runs with different seeds begin at different documents
+    skip = rng.randrange(20_000)  # pieces of a run begin at different documents; too many is none
     while True:
         for i, text in enumerate(documents(corpora, name, size=6)):
             if i >= skip and i % workers == number:

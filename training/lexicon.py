@@ -113,6 +113,11 @@ def main() -> None:
     both = {(e.spun, e.original) for e in entries}
     cycles = sorted(p for p in both if p < p[::-1] and p[::-1] in both)
     print(f"pairs in both directions (context decides): {len(cycles):,}, such as {cycles[:5]}")
+    families: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for e in entries:
+        families[e.spun, e.original].add(e.family)
+    apart = [p for p in cycles if not families[p] & families[p[::-1]]]
+    print(f"of these, in conflict between families: {len(apart):,}, such as {apart[:5]}")
 
 
 if __name__ == "__main__":
