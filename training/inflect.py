@@ -20,6 +20,9 @@ def inflect(word: str, tag: str) -> tuple[str, ...]:
         return (word,)
     # Guessing by rule is for real words: "an" is no verb with a past tense.
     forms = IRREGULAR.get((word, tag)) or getInflection(word, tag=tag, inflect_oov=len(word) > 3)
+    if tag == "NNS" and len(forms) > 1:
+        # The library also offers the singular ("side"): with it, a singular would stand for a plural.
+        forms = tuple(f for f in forms if f != word)
     return tuple(dict.fromkeys(f.lower() if word.islower() else f for f in forms))
 
 
@@ -41,6 +44,8 @@ def forms_of(entry: Entry) -> Iterator[tuple[str, str]]:
             continue
         originals = inflect_phrase(entry.original, entry.pos, tag)
         for spun in inflect_phrase(entry.spun, entry.pos, tag):
+            if tag == "NNS" and spun == entry.spun:
+                continue  # a noun without a plural must not stand for two numbers
             if originals and spun != originals[0] and spun.isascii():
                 yield spun.lower(), originals[0]
 

@@ -89,6 +89,8 @@ def main() -> None:
             weight = max(CHOICE[entry.weight] * seen, known[0] if known else 0.0)
             held_out = is_held_out(entry) and (known is None or known[3])
             pairs[spun, original] = (weight, entry.family, entry.table, held_out)
+    # "Attorney General" beside "attorney general": the text around decides the capitals.
+    pairs = {(s, o): v for (s, o), v in pairs.items() if o == o.lower() or (s, o.lower()) not in pairs}
     phrases = sorted({s for s, _ in pairs} | {o.lower() for _, o in pairs if o.isascii()})
     totals, words = count(phrases, args.corpora)
     rate = {p: 1e6 * int(c) / words for p, c in zip(phrases, totals, strict=True)}
