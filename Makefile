@@ -7,7 +7,7 @@ INSTALLED = .venv/.installed
 # Some of the pinned versions have left Python 3.10 behind.
 LOCK := $(shell $(PYTHON) -c 'import sys; print("requirements-dev%s.lock" % ("-3.10" * (sys.version_info < (3, 11))))')
 
-.PHONY: demo test lint quality bench bench-gpu lexicon lock
+.PHONY: demo test test-adapters lint quality bench bench-gpu lexicon lock
 
 $(INSTALLED): pyproject.toml $(LOCK)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -20,6 +20,11 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED) lint
 	$(BIN)/python -m pytest
+
+# The adapters' libraries are too heavy for everybody's tests.
+test-adapters: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) "ray[data]" datasets datatrove
+	$(BIN)/python -m pytest tests/test_adapters.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

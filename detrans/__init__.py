@@ -33,18 +33,10 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'detrans' has no attribute {name!r}")
 
 
-_loaded: dict[Config, Any] = {}
-
-
 def _default(options: dict[str, Any]) -> Detrans:
-    """The instance for these options, made once per process."""
-    from detrans.pipeline import Detrans
+    from detrans.pipeline import shared
 
-    config = Config().with_options(**options)
-    if config not in _loaded:
-        _loaded[config] = Detrans(config)
-    instance: Detrans = _loaded[config]
-    return instance
+    return shared(Config().with_options(**options))
 
 
 def clean(text: str, **options: Any) -> str:

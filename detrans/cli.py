@@ -95,6 +95,9 @@ def clean(
     max_score: MaxScore = 1.0,
     filter_only: Annotated[bool, typer.Option(help="Repair nothing: only score and leave out.")] = False,
     workers: Workers = None,
+    ray: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Spread the files over this Ray cluster (auto, local ...).")
+    ] = "",
     resume: Resume = False,
     rejects: Rejects = None,
     summary: SummaryFile = None,
@@ -117,7 +120,7 @@ def clean(
         task = Task(
             config, text_field, False, as_json, not filter_only, add_score, add_edits, min_score, max_score
         )
-        process(files, task, output, lines, workers, resume, rejects, summary)
+        process(files, task, output, lines, workers, resume, rejects, summary, ray)
 
 
 @app.command()
@@ -157,22 +160,30 @@ def process(
     resume: bool,
     rejects: Path | None,
     summary: Path | None,
+    ray: str = "",
 ) -> None:
     """Run a task over the inputs; exit code 3 if some records were rejected."""
     from detrans.corpus import Options, run
 
-    if workers is None:
-        # A process has to load the model first: few documents are done sooner by one.
-        size = sum(Path(f).stat().st_size for f in files or () if Path(f).is_file())
-        folders = any(Path(f).is_dir() for f in files or ())
-        workers = (os.cpu_count() or 1) if output and (folders or size > 1 << 20) else 1
-    done = run(files, task, Options(output, workers, lines, resume, rejects))
+    if ray:
+        from detrans import ray as cluster
+
+        done = cluster.run(files, task, Options(output, 1, lines, resume, rejects), ray, workers)
+    else:
+        done = run(files, task, Options(output, workers or _workers(files, output), lines, resume, rejects))
     if summary is not None:
         summary.write_text(json.dumps(done.to_dict(), indent=1) + "\n", encoding="utf-8")
     elif output is not None:
         typer.echo(json.dumps(done.to_dict()), err=True)
     if done.rejects:
         raise SystemExit(3)
+
+
+def _workers(files: list[str] | None, output: Path | None) -> int:
+    # A process has to load the model first: few documents are done sooner by one.
+    size = sum(Path(f).stat().st_size for f in files or () if Path(f).is_file())
+    folders = any(Path(f).is_dir() for f in files or ())
+    return (os.cpu_count() or 1) if output and (folders or size > 1 << 20) else 1
 
 
 @app.command()

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -273,6 +273,12 @@ class Detrans:
         told = judgement.scored or judgement.damage or disguised
         score = logistic(bias + dot(weights, features)) if told else 0.0
         return Sentence(start, end, text[start:end], round(score, 4), tuple(spans))
+
+
+@cache
+def shared(config: Config) -> Detrans:
+    """The instance for these options, made once per process."""
+    return Detrans(config)
 
 
 def check(texts: Iterable[object]) -> None:

@@ -123,3 +123,12 @@ def test_matcher_agrees_with_a_plain_search() -> None:
     }
     assert {(int(w), int(s) - 1) for w, s in zip(which, start, strict=True)} == plain
     assert all(e - s == len(phrases[w]) for w, s, e in zip(which, start, end, strict=True))
+
+
+def test_a_singular_does_not_stand_for_a_plural(lexicon: Lexicon) -> None:
+    originals = {
+        phrase: {f.original for f in forms}
+        for phrase, forms in zip(lexicon.phrases, lexicon.candidates, strict=True)
+    }
+    assert "heart" in originals["coronary heart"] - originals["coronary hearts"]
+    assert "hearts" in originals["coronary hearts"] - originals["coronary heart"]

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from detrans.errors import DetransError
+from detrans.errors import DetransError, extra
 
 # Undecodable bytes become lone surrogates and turn back into the same bytes when written.
 TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}
@@ -105,16 +105,6 @@ def expand(names: list[str] | None, lines: bool = False) -> list[Source]:
 
 def _known(path: Path) -> bool:
     return (path.with_suffix("").suffix if path.suffix in COMPRESSIONS else path.suffix) in KINDS
-
-
-def extra(module: str) -> Any:
-    """An optional library, or an error that says how to get it."""
-    import importlib
-
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise DetransError(f"this format needs {module}: pip install 'detrans[corpus]'") from error
 
 
 @contextlib.contextmanager

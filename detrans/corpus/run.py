@@ -25,9 +25,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from detrans.corpus.formats import Chunk, Source, chunks, compress, dump, expand, extra
+from detrans.corpus.formats import Chunk, Source, chunks, compress, dump, expand
 from detrans.corpus.work import Done, Task, Worker
-from detrans.errors import DetransError
+from detrans.errors import DetransError, extra
 
 LOG_SECONDS = 10.0  # between log lines where there is no terminal
 
@@ -124,10 +124,10 @@ def run(names: list[str] | None, task: Task, options: Options) -> Summary:
     started = time.monotonic()
     summary = Summary()
     sources = expand(names, options.lines)
-    targets = _targets(sources, options, task)
+    pairs = targets(sources, options, task)
     progress = _Progress(sources, quiet=options.output is None)
     with pool(task, options.workers) as ordered, _rejects(options) as reject, progress:
-        for source, target in targets:
+        for source, target in pairs:
             sink = _sink(target, source, task, options.resume)
             if sink is None:
                 continue
@@ -145,7 +145,7 @@ def run(names: list[str] | None, task: Task, options: Options) -> Summary:
     return summary
 
 
-def _targets(sources: list[Source], options: Options, task: Task) -> list[tuple[Source, Path | None]]:
+def targets(sources: list[Source], options: Options, task: Task) -> list[tuple[Source, Path | None]]:
     """Where each input's output goes: standard output, one file, or a file each in a folder."""
     output = options.output
     if output is None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from detrans.config import Config
 from detrans.corpus.formats import TEXT, BadRecord, Chunk, Record, dump, parse
-from detrans.pipeline import Detection, Detrans, Repair
+from detrans.pipeline import Detection, Repair, shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Worker:
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._detrans = Detrans(task.config)
+        self._detrans = shared(task.config)
 
     @property
     def signature(self) -> str:
