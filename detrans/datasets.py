@@ -37,4 +37,4 @@ class Clean:
         """The texts repaired and their scores; None stays None."""
         repairs = iter(shared(self.config).repair_batch([t for t in texts if t is not None]))
         found = [None if t is None else next(repairs) for t in texts]
-        return [r and r.text for r in found], [r and r.score for r in found]
+        return [r.text if r else None for r in found], [r.score if r else None for r in found]

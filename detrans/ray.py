@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
 import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from detrans.assets import model_directory
+from detrans.config import Config
 from detrans.corpus.formats import expand
 from detrans.corpus.run import Options, Summary, targets
 from detrans.corpus.run import run as run_here
@@ -46,13 +51,14 @@ def clean(
     (least, most); None: as many as there is room for. num_cpus, num_gpus: what each takes. Options
     are the fields of `Config`. What a lost node was doing, Ray does again elsewhere.
     """
+    pool, config = _pool(concurrency), _absolute(Config().with_options(**options))
     return dataset.map_batches(
         Actor,
         fn_constructor_args=(column, add_score),
-        fn_constructor_kwargs=options,
+        fn_constructor_kwargs=vars(config),
         batch_format="pyarrow",
         batch_size=batch_size,
-        compute=_pool(concurrency),
+        compute=pool,
         num_cpus=num_cpus,
         num_gpus=num_gpus,
         zero_copy_batch=True,
@@ -65,6 +71,14 @@ def _pool(concurrency: int | tuple[int, int] | None, **options: Any) -> Any:
     return extra("ray.data", "ray").ActorPoolStrategy(min_size=least, max_size=most, **options)
 
 
+def _absolute(config: Config) -> Config:
+    # An actor has a working directory of its own.
+    paths = [name for name in ("lexicon", "keep") if isinstance(getattr(config, name), str)]
+    if config.model != "none" and model_directory(config.model) == Path(config.model):
+        paths.append("model")
+    return config.with_options(**{name: str(Path(getattr(config, name)).resolve()) for name in paths})
+
+
 class FileActor:
     """Does whole files, as `detrans clean` does them on one machine."""
 
@@ -73,6 +87,7 @@ class FileActor:
 
     def __call__(self, row: dict[str, str]) -> dict[str, Any]:
         target = Path(row["target"])
+        target.parent.mkdir(parents=True, exist_ok=True)
         rejects = _rejects(target) if self.options.rejects else None
         try:
             done = run_here([row["source"]], self.task, replace(self.options, output=target, rejects=rejects))
@@ -96,13 +111,16 @@ def run(
     if options.output is None or any(s.path == "-" for s in sources):
         raise DetransError("--ray needs files as input, and -o for the output")
     rows = [{"source": str(Path(s.path).resolve()), "target": str(t and t.resolve())} for s, t in pairs]
+    task = replace(task, config=_absolute(task.config))
     gpus = int((task.config.device or "").startswith("cuda"))
     started, counts, signature = time.monotonic(), Counter[str](), ""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported unless the user says so
     ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     try:
-        ray.data.DataContext.get_current().enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel("ERROR")
+        ray.data.DataContext.get_current().enable_progress_bars = sys.stderr.isatty()
         files = ray.data.from_items(rows, override_num_blocks=len(rows))
-        pool = _pool((1, workers or len(rows)), max_tasks_in_flight_per_actor=1)
+        pool = _pool((1, workers or len(rows)), max_tasks_in_flight_per_actor=2)
         done = files.map(
             FileActor, fn_constructor_args=(task, options), compute=pool, num_cpus=1, num_gpus=gpus
         )
@@ -117,9 +135,10 @@ def run(
         ray.shutdown()
     if options.rejects is not None:
         parts = [part for row in rows if (part := _rejects(Path(row["target"]))).exists()]
-        options.rejects.write_bytes(b"".join(part.read_bytes() for part in parts))
-        for part in parts:
-            part.unlink()
+        with options.rejects.open("ab" if options.resume else "wb") as file:
+            for part in parts:
+                file.write(part.read_bytes())
+                part.unlink()
     counts.pop("seconds")
     return Summary(**counts, seconds=round(time.monotonic() - started, 2), signature=signature)
 
