@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import time
@@ -87,9 +86,9 @@ class FileActor:
 
     def __call__(self, row: dict[str, str]) -> dict[str, Any]:
         target = Path(row["target"])
-        target.parent.mkdir(parents=True, exist_ok=True)
         rejects = _rejects(target) if self.options.rejects else None
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             done = run_here([row["source"]], self.task, replace(self.options, output=target, rejects=rejects))
         except (DetransError, OSError) as error:
             return {"error": str(error)} | Summary().to_dict()
@@ -102,9 +101,12 @@ def run(
     """Do `task` on the cluster at `address` ("local" starts one here), a file at a time in each actor.
 
     Every node must reach the files and the output by the same paths. A file that a lost node had not
-    finished is begun again; the output of a file appears when it is whole.
+    finished is begun again; the output of a file appears when it is whole. With device "cuda" each
+    actor takes a GPU.
     DetransError for what stops the run.
     """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported unless the user says so
+    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")
     ray = extra("ray", "ray")
     sources = expand(names, options.lines)
     pairs = targets(sources, options, task)
@@ -114,10 +116,11 @@ def run(
     task = replace(task, config=_absolute(task.config))
     gpus = int((task.config.device or "").startswith("cuda"))
     started, counts, signature = time.monotonic(), Counter[str](), ""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported unless the user says so
-    ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     try:
-        logging.getLogger("ray.data").setLevel("ERROR")
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    except (ValueError, RuntimeError, OSError) as error:
+        raise DetransError(f"no Ray cluster at {address!r} ({error}); --ray local starts one here") from error
+    try:
         ray.data.DataContext.get_current().enable_progress_bars = sys.stderr.isatty()
         files = ray.data.from_items(rows, override_num_blocks=len(rows))
         pool = _pool((1, workers or len(rows)), max_tasks_in_flight_per_actor=2)
@@ -125,8 +128,8 @@ def run(
             FileActor, fn_constructor_args=(task, options), compute=pool, num_cpus=1, num_gpus=gpus
         )
         for row in done.iter_rows():
-            if error := row.pop("error"):
-                raise DetransError(error)
+            if wrong := row.pop("error"):
+                raise DetransError(wrong)
             signature = row.pop("signature")
             counts.update(row)
     except ray.exceptions.RayError as error:

@@ -199,3 +199,6 @@ class TestRay:
         assert done.returncode == 1
         assert done.stderr.splitlines()[-1].endswith("no column 'text' (has: body); see --text-field")
         assert "Traceback" not in done.stderr
+        command[command.index("local")] = "nowhere"
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and done.stderr.startswith("detrans: error: no Ray cluster at 'nowhere'")
