@@ -72,6 +72,11 @@ def plain(gold: str) -> str:
     return _MARK.sub(lambda m: m[2], gold)
 
 
+def mended(gold: str) -> str:
+    """The clean text: every mark repaired by its first alternative."""
+    return _MARK.sub(lambda m: m[3].split("/")[0], gold)
+
+
 def located(gold: str) -> list[tuple[int, int, bool, list[str]]]:
     """(start, end, required, accepted repairs) of each mark; characters of the damaged text."""
     spans, shift = [], 0

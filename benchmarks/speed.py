@@ -2,8 +2,8 @@
 
     python -m benchmarks.speed [--device cuda] [--seconds 3] [--output benchmarks/results]
 
-Needs no corpora: documents are drawn, sentence by sentence, from the project's own test texts
-(`hard` for clean ones, `wild` for spun ones), so every document is different. Each figure is the
+Needs no corpora: documents are drawn, line by line, from the project's own test texts (`wild` as it is
+for spun ones, as its marks repair it for clean ones), so every document is different. Each figure is the
 median of `REPEATS` runs after one for warming up; on a GPU the clock stops after synchronising.
 One JSON line a figure goes to OUTPUT/DEVICE.jsonl.
 """
@@ -25,7 +25,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.gold import plain
+from benchmarks.gold import mended, plain
 from benchmarks.testsets import DATA, passages
 from detrans import Detrans
 from detrans.assets import model_directory
@@ -45,9 +45,9 @@ class Documents:
     """Draws documents that never repeat."""
 
     def __init__(self) -> None:
-        self.clean = sentences(passages(DATA / "hard.txt"))
-        wild = [plain(t) for p in sorted((DATA / "wild").glob("*.gold")) for t in passages(p)]
-        self.spun = sentences(wild)
+        wild = [t for p in sorted((DATA / "wild").glob("*.gold")) for t in passages(p)]
+        self.clean = sentences([mended(t) for t in wild])
+        self.spun = sentences([plain(t) for t in wild])
 
     def draw(self, count: int, share: float, length: int = DOCUMENT, seed: int = 0) -> list[str]:
         """`count` documents of about `length` characters, `share` of them spun."""
