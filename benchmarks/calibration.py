@@ -2,9 +2,9 @@
 
     python -m benchmarks.calibration --corpora DIR [--models none,small] [--documents 60] [--output docs]
 
-The threshold table is for users who choose one. What to choose by comes from synthetic text alone:
-news documents that training never saw, spun and as they were. The set `wild` stands beside it to
-show how the choice carries over, and must not make it. Without --corpora only `wild` is measured.
+The threshold table is for users who choose one; the shipped one (bold) was chosen on other texts, by
+`training/calibrate.py`. `synthetic` is news that training never saw, spun and as it was; `wild` shows
+how a choice carries over, and must not make it. Without --corpora only `wild` is measured.
 With --output, the page `calibration.md` and its pictures in `img/` are written there.
 """
 
@@ -230,7 +230,10 @@ def main() -> None:
     args = parser.parse_args()
 
     chosen = sets(args.corpora, args.documents)
-    page = ["# Calibration", "", __doc__.split("\n\n")[2], ""]
+    command = (
+        f"    python -m benchmarks.calibration --corpora CORPORA --documents {args.documents} --output docs"
+    )
+    page = ["# Calibration", "", command, "", __doc__.split("\n\n")[2], ""]
     for model in args.models.split(","):
         detrans = Detrans(model=model)
         own = read_config(model_directory("lexical" if model == "none" else model))["threshold"]
