@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from detrans import LexiconError
+from detrans import ConfigError, Detrans, LexiconError
 from detrans.document import Document
 from detrans.fold import fold
 from detrans.lexicon import TABLES, Form, Lexicon, read_table, read_user_pairs
@@ -132,3 +132,12 @@ def test_a_singular_does_not_stand_for_a_plural(lexicon: Lexicon) -> None:
     }
     assert "heart" in originals["coronary heart"] - originals["coronary hearts"]
     assert "hearts" in originals["coronary hearts"] - originals["coronary heart"]
+
+
+def test_tables_can_be_left_out() -> None:
+    full, less = Detrans(model="none"), Detrans(model="none", without=["sport"])
+    tables = {f.table for forms in less._lexicon.candidates for f in forms}
+    assert tables == {f.table for forms in full._lexicon.candidates for f in forms} - {"sport"}
+    assert less.signature != full.signature
+    with pytest.raises(ConfigError, match="no table chess"):
+        Detrans(model="none", without=["chess"]).clean("Text.")
