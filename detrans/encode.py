@@ -26,6 +26,11 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = 2  # tokens before the text: CLS and the document's level
 
 
+def plain_characters(text: str) -> str:
+    """`text` with U+FFFD for each lone surrogate: none is a character to a tokenizer; offsets stay."""
+    return _SURROGATE.sub("\ufffd", text)
+
+
 @dataclass(slots=True)
 class Span:
     """One match in a passage: its word pieces [first, last], its candidates (*keep* first)."""
@@ -66,8 +71,7 @@ class Encoder:
 
     def passages(self, document: Document, sentences: list[tuple[int, int]], level: int) -> list[Passage]:
         """Cut a document at sentence ends into passages of at most LONGEST tokens, with their spans."""
-        # A lone surrogate is no character to the tokenizer; its stand-in keeps the offsets.
-        encoding = self._tokenizer.encode(_SURROGATE.sub("\ufffd", document.text), add_special_tokens=False)
+        encoding = self._tokenizer.encode(plain_characters(document.text), add_special_tokens=False)
         ids, offsets = encoding.ids, encoding.offsets
         starts = [a for a, _ in offsets]
         room = LONGEST - _CONTROL - 1

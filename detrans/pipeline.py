@@ -130,11 +130,18 @@ class Detrans:
         # Built when the first suspicious document comes: clean text never waits for the network.
         settings = self._settings
         ngrams = NgramModel.load(model_directory("lexical") / "ngrams.safetensors")
+        lexical = LexicalScorer(model_directory("lexical"), ngrams)
         if self.config.model == "none":
-            return LexicalScorer(model_directory("lexical"), ngrams)
+            return lexical
+        directory = model_directory(self.config.model)
+        if "language" in settings:
+            from detrans.judge import Judge
+            from detrans.lm import LanguageModel
+
+            return Judge(directory, lexical, LanguageModel(directory, settings, self.config.device))
         from detrans.neural import NeuralScorer
 
-        return NeuralScorer(model_directory(self.config.model), settings, ngrams, self.config.device)
+        return NeuralScorer(directory, settings, ngrams, self.config.device)
 
     @cached_property
     def signature(self) -> str:

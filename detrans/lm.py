@@ -1,0 +1,228 @@
+"""A small language model that says how likely a text is with one phrase or another in a place.
+
+All variants of a text are scored in one pass. The text itself is the trunk; every variant is a
+branch of a few tokens, the phrase and what follows it, that sees the trunk up to its place and
+itself. Only branches are asked for probabilities.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from transformers.models.llama.configuration_llama import LlamaConfig
+from transformers.models.llama.modeling_llama import LlamaModel, LlamaRotaryEmbedding
+
+from detrans.encode import plain_characters
+from detrans.errors import ModelError
+from detrans.fourbit import unpack_all
+
+BEGIN = 1  # the token before a text
+FOLLOWING = 5  # tokens after the phrase that speak for or against it
+BEFORE = 64  # tokens that the first place of a trunk sees, where the text has as many
+TRUNK = 128  # tokens of a trunk at most
+TOKENS = 1100  # of trunk and branches together, at most: attention grows with the square
+GPU_TOKENS = 65_536  # of a batch of trunks on a GPU, padding included
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A stretch [start, end) of a text (characters) and the phrases that might stand there."""
+
+    start: int
+    end: int
+    phrases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """ln P of a phrase after all that precedes it, and of the tokens that follow it."""
+
+    phrase: float
+    following: float
+
+    @property
+    def total(self) -> float:
+        return self.phrase + self.following
+
+
+@dataclass(slots=True)
+class Branch:
+    """Tokens of one variant; the first `own` are the phrase's. It leaves the trunk at `leaves`."""
+
+    place: int
+    leaves: int
+    tokens: list[int]
+    own: int
+
+
+@dataclass(slots=True)
+class Tree:
+    """A trunk and its branches, one sequence of the batch."""
+
+    trunk: list[int]
+    branches: list[Branch] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        return len(self.trunk) + sum(len(b.tokens) for b in self.branches)
+
+
+class LanguageModel:
+    """The weights in `directory` (language.safetensors, language.json), on one device.
+
+    config: the model's settings; its "language" entry is a `LlamaConfig`.
+    """
+
+    def __init__(self, directory: Path, config: dict[str, Any], device: str | None = None) -> None:
+        try:
+            self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+            fast = self.device.type == "cuda" or _fast_bfloat16()
+            self._dtype = torch.bfloat16 if fast else torch.float32
+            settings = LlamaConfig(**config["language"])
+            with torch.device("meta"):  # nothing is drawn at random only to be overwritten
+                network = LlamaModel(settings)
+            weights = unpack_all(load_file(directory / "language.safetensors"), self._dtype)
+            network.load_state_dict(weights, assign=True)
+            network.rotary_emb = LlamaRotaryEmbedding(settings)
+            network.config._attn_implementation = "sdpa"
+            self._network: nn.Module = network.to(self.device).eval()
+        except (RuntimeError, TypeError, KeyError, OSError, SafetensorError) as error:
+            raise ModelError(f"cannot load the language model in {directory}: {error}") from error
+        self._head = network.embed_tokens.weight
+        self._tokenizer = Tokenizer.from_file(str(directory / "language.json"))
+        self._pieces = lru_cache(maxsize=100_000)(self._encode)
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def score(self, texts: Sequence[tuple[str, Sequence[Place]]]) -> list[list[list[Likelihood]]]:
+        """For each text, each place, each phrase: how likely it is there.
+
+        On the CPU one tree at a time, so that a batch changes no bit.
+        """
+        result: list[list[list[Likelihood]]] = []
+        jobs: list[tuple[int, Tree]] = []
+        for number, (text, places) in enumerate(texts):
+            result.append([[] for _ in places])
+            jobs += ((number, tree) for tree in self._trees(plain_characters(text), places))
+        for group in self._batches(jobs):
+            for (number, tree), values in zip(group, self._run([t for _, t in group]), strict=True):
+                for branch, likelihood in zip(tree.branches, values, strict=True):
+                    result[number][branch.place].append(likelihood)
+        return result
+
+    def _trees(self, text: str, places: Sequence[Place]) -> Iterator[Tree]:
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        ids, ends = encoding.ids, [b for _, b in encoding.offsets]
+        starts = [a for a, _ in encoding.offsets]
+        low, high, tree = 0, 0, Tree([])
+        for number in sorted(range(len(places)), key=lambda i: places[i].start):
+            place = places[number]
+            spaced = text[place.start - 1 : place.start] == " "  # the space is part of a word's first token
+            at = bisect_right(ends, place.start - spaced)
+            after = bisect_left(starts, place.end)
+            rest = text[place.end : ends[min(after + FOLLOWING, len(ids)) - 1]].split("\n")[0]
+            branches = [self._branch(number, " " * spaced + phrase, rest) for phrase in place.phrases]
+            grown = tree.size + sum(len(b.tokens) for b in branches)
+            if tree.branches and (at - low > TRUNK or grown > TOKENS):
+                tree.trunk = [BEGIN, *ids[low:high]]
+                yield tree
+                tree = Tree([])
+            if not tree.branches:
+                low = max(at - BEFORE, 0)
+            for branch in branches:
+                branch.leaves = at - low + 1
+            tree.branches += branches
+            high = at
+        if tree.branches:
+            tree.trunk = [BEGIN, *ids[low:high]]
+            yield tree
+
+    def _branch(self, place: int, phrase: str, rest: str) -> Branch:
+        own, tokens = self._pieces(phrase), self._pieces(phrase + rest)
+        # Where the phrase's last token swallows what follows, it is the phrase's.
+        same = len(own) if tokens[: len(own)] == own else max(len(own) - 1, 1)
+        return Branch(place, 0, tokens, min(same, len(tokens)))
+
+    def _batches(self, jobs: list[tuple[int, Tree]]) -> Iterator[list[tuple[int, Tree]]]:
+        if self.device.type == "cpu":
+            yield from ([job] for job in jobs)
+            return
+        group: list[tuple[int, Tree]] = []
+        for job in sorted(jobs, key=lambda j: j[1].size):
+            if group and job[1].size * (len(group) + 1) > GPU_TOKENS:
+                yield group
+                group = []
+            group.append(job)
+        if group:
+            yield group
+
+    @torch.inference_mode()
+    def _run(self, trees: list[Tree]) -> Iterator[list[Likelihood]]:
+        length = max(tree.size for tree in trees)
+        tokens = torch.zeros(len(trees), length, dtype=torch.long)
+        positions = torch.zeros(len(trees), length, dtype=torch.long)
+        seen = torch.eye(length, dtype=torch.bool).repeat(len(trees), 1, 1)
+        row: list[int] = []
+        before: list[int] = []  # the token that foretells each token of a branch
+        target: list[int] = []
+        for number, tree in enumerate(trees):
+            trunk = len(tree.trunk)
+            ids, places = list(tree.trunk), list(range(trunk))
+            seen[number, :trunk, :trunk] = torch.ones(trunk, trunk, dtype=torch.bool).tril()
+            for branch in tree.branches:
+                at, size = len(ids), len(branch.tokens)
+                ids += branch.tokens
+                places += range(branch.leaves, branch.leaves + size)
+                seen[number, at : at + size, : branch.leaves] = True
+                seen[number, at : at + size, at : at + size] = torch.ones(size, size, dtype=torch.bool).tril()
+                row += [number] * size
+                before += [branch.leaves - 1, *range(at, at + size - 1)]
+                target += branch.tokens
+            tokens[number, : len(ids)] = torch.tensor(ids)
+            positions[number, : len(ids)] = torch.tensor(places)
+        states = self._network(
+            input_ids=tokens.to(self.device),
+            position_ids=positions.to(self.device),
+            attention_mask=_additive(seen, self._dtype).to(self.device),
+            use_cache=False,
+        ).last_hidden_state
+        wanted = states[torch.tensor(row, device=self.device), torch.tensor(before, device=self.device)]
+        values = iter(self._log_probabilities(wanted, torch.tensor(target, device=self.device)))
+        for tree in trees:
+            result = []
+            for branch in tree.branches:
+                each = [next(values) for _ in branch.tokens]
+                result.append(Likelihood(sum(each[: branch.own]), sum(each[branch.own :])))
+            yield result
+
+    def _log_probabilities(self, states: Tensor, target: Tensor) -> list[float]:
+        """ln P of each target token (N,) from the states (N, D) that foretell them."""
+        result: list[float] = []
+        for some, ids in zip(states.split(512), target.split(512), strict=True):
+            logits = nn.functional.linear(some, self._head).float()
+            result += (logits.gather(1, ids[:, None])[:, 0] - logits.logsumexp(1)).tolist()
+        return result
+
+
+def _additive(seen: Tensor, dtype: torch.dtype) -> Tensor:
+    """A mask (B, 1, L, L) to add to attention scores: 0 where a token is seen, else very low."""
+    mask = torch.zeros(seen.shape, dtype=dtype)
+    return mask.masked_fill_(~seen, torch.finfo(dtype).min).unsqueeze(1)
+
+
+def _fast_bfloat16() -> bool:
+    """Whether this processor multiplies in bfloat16 itself; elsewhere that is slower than float32."""
+    known = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in known)
