@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from detrans.assets import model_directory, read_config, verify
 from detrans.config import Config
 from detrans.document import Document
+from detrans.doubt import doubts
 from detrans.edits import Edit, apply, compose
 from detrans.errors import ConfigError
 from detrans.evidence import Evidence, gather
@@ -126,15 +127,22 @@ class Detrans:
         return read_config(directory)
 
     @cached_property
+    def _ngrams(self) -> NgramModel:
+        return NgramModel.load(model_directory("lexical") / "ngrams.safetensors")
+
+    @cached_property
+    def _counting(self) -> LexicalScorer:
+        return LexicalScorer(model_directory("lexical"), self._ngrams)
+
+    @cached_property
     def _scorer(self) -> Scorer:
         # Built when the first suspicious document comes: clean text never waits for the network.
-        settings = self._settings
-        ngrams = NgramModel.load(model_directory("lexical") / "ngrams.safetensors")
         if self.config.model == "none":
-            return LexicalScorer(model_directory("lexical"), ngrams)
+            return self._counting
+        settings = self._settings
         from detrans.neural import NeuralScorer
 
-        return NeuralScorer(model_directory(self.config.model), settings, ngrams, self.config.device)
+        return NeuralScorer(model_directory(self.config.model), settings, self._ngrams, self.config.device)
 
     @cached_property
     def signature(self) -> str:
@@ -170,10 +178,23 @@ class Detrans:
             score = self._prior(evidence)
         return document, evidence, score
 
+    def _doubtful(self, document: Document, evidence: Evidence) -> bool:
+        """Whether a document that passed the first gate is worth the network's time."""
+        if self.config.model == "none":
+            return True
+        bias, *weights = self._lexical["calibration"]["doubt"]
+        judgement = self._counting.score([(document, evidence.level)])[0]
+        doubt = logistic(bias + dot(weights, doubts(judgement, evidence.words)))
+        return bool(doubt >= self._lexical["second_gate"])
+
     def _judge(self, texts: Sequence[str]) -> list[tuple[Document, float, Judgement | None]]:
-        """Each document and its score, and the scorer's judgement where the score passes the gate."""
+        """Each document and its score, and the scorer's judgement where it passes the gates."""
         weighed = [self._weigh(text) for text in texts]
-        suspicious = [i for i, (_, _, score) in enumerate(weighed) if score >= self._lexical["gate"]]
+        suspicious = [
+            i
+            for i, (document, evidence, score) in enumerate(weighed)
+            if score >= self._lexical["gate"] and self._doubtful(document, evidence)
+        ]
         judgements: dict[int, Judgement] = {}
         if suspicious:
             found = self._scorer.score([(weighed[i][0], weighed[i][1].level) for i in suspicious])

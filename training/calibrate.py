@@ -2,8 +2,8 @@
 
     python -m training.calibrate --corpora DIR [--model models/small]
 
-Without --model the lexical stage is fitted (`models/lexical/config.json`: document score, gate,
-sentence score, threshold of the n-gram scorer); with it, the model's sentence score and threshold.
+Without --model the lexical stage is fitted (`models/lexical/config.json`: document score, the two
+gates, sentence score, threshold of the n-gram scorer); with it, the model's sentence score and threshold.
 The threshold is the lowest that keeps the aims below on the development texts of
 `benchmarks/data/wild_dev.gold` and on clean text. The documents of news.dev used here are not those
 of the test sets.
@@ -14,9 +14,11 @@ from __future__ import annotations
 import argparse
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -25,12 +27,13 @@ from benchmarks.gold import Counts, plain, score
 from benchmarks.testsets import DATA, passages
 from detrans.assets import read_config
 from detrans.document import Document
+from detrans.doubt import doubts
 from detrans.edits import apply
 from detrans.evidence import gather
 from detrans.lexicon import Lexicon, read_forms
 from detrans.ngrams import NgramModel
 from detrans.normalise import WITNESSES, Scored, choose
-from detrans.pipeline import sentence_features
+from detrans.pipeline import dot, logistic, sentence_features
 from detrans.scorers import LexicalScorer, Scorer
 from detrans.segment import sentence_spans
 from detrans.spin import Spinner, Spun
@@ -43,6 +46,8 @@ LEXICAL = Path("models/lexical")
 # of what counts as wrong there is a synonym of the accepted repair.
 PRECISION = 0.86
 GATE_MISSES = 0.02  # of spun texts, the share that the gate may let through as clean
+SECOND_MISSES = 0.01  # of the spun texts that passed it, the share that the second one may
+MANY = 5  # times as many texts for the second gate, as few of them are clean and get there
 MOST_HARM = 0.2  # edits per 1,000 words of clean text that passed the gate
 
 
@@ -74,10 +79,42 @@ def samples(corpora: Path, spinner: Spinner, count: int) -> list[Sample]:
     return result
 
 
-def fit(features: list[tuple[float, ...]], labels: list[bool]) -> list[float]:
+def fit(features: Sequence[tuple[float, ...]], labels: list[bool]) -> list[float]:
     """Bias and weights of a logistic regression."""
     model = LogisticRegression(C=10.0).fit(np.array(features), np.array(labels))
     return [round(float(x), 4) for x in (*model.intercept_, *model.coef_[0])]
+
+
+def telling(sample: Sample) -> bool:
+    """A text with fewer damaged spans than twice the witnesses would hardly be repaired anyway."""
+    return len(sample.spun.spans) >= 2 * WITNESSES
+
+
+def gate(scores: list[float], chosen: list[Sample], misses: float) -> float:
+    """The score that all but a share of the spun texts reach."""
+    spun = sorted(p for p, s in zip(scores, chosen, strict=True) if telling(s))
+    result = round(min(0.5, spun[int(misses * len(spun))]), 4)
+    clean = [p for p, s in zip(scores, chosen, strict=True) if not s.damaged]
+    print(f"gate {result}: {sum(p >= result for p in clean)} of {len(clean)} clean texts pass it")
+    return result
+
+
+def fit_second_gate(config: dict[str, Any], scorer: Scorer, lexicon: Lexicon, chosen: list[Sample]) -> None:
+    """Fit the second gate on the texts that pass the first."""
+    bias, *weights = config["calibration"]["evidence"]
+    passed: list[Sample] = []
+    features: list[tuple[float, float]] = []
+    for sample in chosen:
+        document = Document(sample.spun.text, lexicon)
+        seen = gather(document)
+        if logistic(bias + dot(weights, seen.features)) >= config["gate"]:
+            passed.append(sample)
+            features.append(doubts(scorer.score([(document, seen.level)])[0], seen.words))
+    clear = [i for i, s in enumerate(passed) if telling(s) or not s.damaged]
+    bias, *weights = fit([features[i] for i in clear], [passed[i].damaged for i in clear])
+    config["calibration"]["doubt"] = [bias, *weights]
+    scores = [logistic(bias + dot(weights, f)) for f in features]
+    config["second_gate"] = gate(scores, passed, SECOND_MISSES)
 
 
 @dataclass(slots=True)
@@ -110,7 +147,8 @@ def main() -> None:
     args = parser.parse_args()
 
     lexicon = Lexicon(read_forms(LEXICAL / "lexicon.tsv"))
-    chosen = samples(args.corpora, Spinner(lexicon), args.count)
+    spinner = Spinner(lexicon)
+    chosen = samples(args.corpora, spinner, args.count)
     texts = [Document(s.spun.text, lexicon) for s in chosen]
     evidence = [gather(d) for d in texts]
     lexical = read_config(LEXICAL)
@@ -121,22 +159,15 @@ def main() -> None:
         config["calibration"]["evidence"] = weights
         lexical = config
 
-    def prior(features: tuple[float, ...]) -> float:
-        bias, *rest = lexical["calibration"]["evidence"]
-        return float(1 / (1 + np.exp(-bias - sum(w * f for w, f in zip(rest, features, strict=True)))))
-
-    priors = [prior(e.features) for e in evidence]
+    bias, *weights = lexical["calibration"]["evidence"]
+    priors = [logistic(bias + dot(weights, e.features)) for e in evidence]
     if args.model is None:
-        # A text with fewer damaged spans than twice the witnesses would hardly be repaired anyway.
-        spun = sorted(p for p, s in zip(priors, chosen, strict=True) if len(s.spun.spans) >= 2 * WITNESSES)
-        config["gate"] = round(min(0.5, spun[int(GATE_MISSES * len(spun))]), 4)
-        clean = [p for p, s in zip(priors, chosen, strict=True) if not s.damaged]
-        passed = sum(p >= config["gate"] for p in clean)
-        print(f"gate {config['gate']}: {passed} of {len(clean)} clean texts pass it")
+        config["gate"] = gate(priors, chosen, GATE_MISSES)
     ngrams = NgramModel.load(LEXICAL / "ngrams.safetensors")
     scorer: Scorer
     if args.model is None:
         scorer = LexicalScorer(LEXICAL, ngrams)
+        fit_second_gate(config, scorer, lexicon, samples(args.corpora, spinner, MANY * args.count))
     else:
         from detrans.neural import NeuralScorer
 
