@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from detrans.assets import model_directory, read_config, verify
 from detrans.config import Config
 from detrans.document import Document
-from detrans.doubt import doubts
+from detrans.doubt import doubt
 from detrans.edits import Edit, apply, compose
 from detrans.errors import ConfigError
 from detrans.evidence import Evidence, gather
@@ -182,10 +182,8 @@ class Detrans:
         """Whether a document that passed the first gate is worth the network's time."""
         if self.config.model == "none":
             return True
-        bias, *weights = self._lexical["calibration"]["doubt"]
-        judgement = self._counting.score([(document, evidence.level)])[0]
-        doubt = logistic(bias + dot(weights, doubts(judgement, evidence.words)))
-        return bool(doubt >= self._lexical["second_gate"])
+        (judgement,) = self._counting.score([(document, evidence.level)])
+        return bool(doubt(judgement) >= self._lexical["second_gate"])
 
     def _judge(self, texts: Sequence[str]) -> list[tuple[Document, float, Judgement | None]]:
         """Each document and its score, and the scorer's judgement where it passes the gates."""

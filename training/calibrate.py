@@ -14,11 +14,10 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -27,9 +26,9 @@ from benchmarks.gold import Counts, plain, score
 from benchmarks.testsets import DATA, passages
 from detrans.assets import read_config
 from detrans.document import Document
-from detrans.doubt import doubts
+from detrans.doubt import doubt
 from detrans.edits import apply
-from detrans.evidence import gather
+from detrans.evidence import Evidence, gather
 from detrans.lexicon import Lexicon, read_forms
 from detrans.ngrams import NgramModel
 from detrans.normalise import WITNESSES, Scored, choose
@@ -46,8 +45,8 @@ LEXICAL = Path("models/lexical")
 # of what counts as wrong there is a synonym of the accepted repair.
 PRECISION = 0.86
 GATE_MISSES = 0.02  # of spun texts, the share that the gate may let through as clean
-SECOND_MISSES = 0.01  # of the spun texts that passed it, the share that the second one may
-MANY = 5  # times as many texts for the second gate, as few of them are clean and get there
+SECOND_MISSES = 0.005  # of the spun texts that passed it, the share that the second one may
+MANY = 5  # times as many texts for the second gate, and longer ones too, as few clean ones get there
 MOST_HARM = 0.2  # edits per 1,000 words of clean text that passed the gate
 
 
@@ -59,12 +58,20 @@ class Sample:
     damaged: bool
 
 
-def samples(corpora: Path, spinner: Spinner, count: int) -> list[Sample]:
-    """Whole documents and short pieces, half of them spun; other documents than the test sets use."""
+def samples(
+    corpora: Path,
+    spinner: Spinner,
+    count: int,
+    read: Callable[[Path, str], Iterator[str]] = paragraphs,
+) -> list[Sample]:
+    """Whole documents and short pieces, half of them spun; other documents than the test sets use.
+
+    read: what of the corpora beside the news makes a text, paragraphs or documents.
+    """
     rng = random.Random(5)
     news = [d for i, d in enumerate(islice(documents(corpora, "news.dev"), 6 * count)) if i % 4 == 1]
-    other = list(islice(paragraphs(corpora, "science.dev"), count))
-    other += list(islice(paragraphs(corpora, "wikipedia.dev"), count))
+    other = list(islice(read(corpora, "science.dev"), count))
+    other += list(islice(read(corpora, "wikipedia.dev"), count))
     rng.shuffle(other)
     result = []
     for i, text in enumerate((news + other)[: 2 * count]):
@@ -79,7 +86,7 @@ def samples(corpora: Path, spinner: Spinner, count: int) -> list[Sample]:
     return result
 
 
-def fit(features: Sequence[tuple[float, ...]], labels: list[bool]) -> list[float]:
+def fit(features: list[tuple[float, ...]], labels: list[bool]) -> list[float]:
     """Bias and weights of a logistic regression."""
     model = LogisticRegression(C=10.0).fit(np.array(features), np.array(labels))
     return [round(float(x), 4) for x in (*model.intercept_, *model.coef_[0])]
@@ -93,28 +100,35 @@ def telling(sample: Sample) -> bool:
 def gate(scores: list[float], chosen: list[Sample], misses: float) -> float:
     """The score that all but a share of the spun texts reach."""
     spun = sorted(p for p, s in zip(scores, chosen, strict=True) if telling(s))
-    result = round(min(0.5, spun[int(misses * len(spun))]), 4)
-    clean = [p for p, s in zip(scores, chosen, strict=True) if not s.damaged]
-    print(f"gate {result}: {sum(p >= result for p in clean)} of {len(clean)} clean texts pass it")
-    return result
+    return round(spun[int(misses * len(spun))], 4)
 
 
-def fit_second_gate(config: dict[str, Any], scorer: Scorer, lexicon: Lexicon, chosen: list[Sample]) -> None:
-    """Fit the second gate on the texts that pass the first."""
-    bias, *weights = config["calibration"]["evidence"]
+def second_gate(
+    first: float, scorer: Scorer, lexicon: Lexicon, weights: list[float], chosen: list[Sample]
+) -> float:
+    """The second gate, set on the texts that pass the first."""
     passed: list[Sample] = []
-    features: list[tuple[float, float]] = []
+    doubts: list[float] = []
     for sample in chosen:
         document = Document(sample.spun.text, lexicon)
         seen = gather(document)
-        if logistic(bias + dot(weights, seen.features)) >= config["gate"]:
+        if prior(weights, seen) >= first:
             passed.append(sample)
-            features.append(doubts(scorer.score([(document, seen.level)])[0], seen.words))
-    clear = [i for i, s in enumerate(passed) if telling(s) or not s.damaged]
-    bias, *weights = fit([features[i] for i in clear], [passed[i].damaged for i in clear])
-    config["calibration"]["doubt"] = [bias, *weights]
-    scores = [logistic(bias + dot(weights, f)) for f in features]
-    config["second_gate"] = gate(scores, passed, SECOND_MISSES)
+            doubts.append(doubt(scorer.score([(document, seen.level)])[0]))
+    result = gate(doubts, passed, SECOND_MISSES)
+    tell("second gate", result, doubts, passed)
+    return result
+
+
+def prior(weights: list[float], seen: Evidence) -> float:
+    """Probability that a document is damaged, from lexical evidence alone."""
+    return logistic(weights[0] + dot(weights[1:], seen.features))
+
+
+def tell(name: str, least: float, scores: list[float], chosen: list[Sample]) -> None:
+    """Print how many clean texts a gate lets through."""
+    clean = [p for p, s in zip(scores, chosen, strict=True) if not s.damaged]
+    print(f"{name} {least}: {sum(p >= least for p in clean)} of {len(clean)} clean texts pass it")
 
 
 @dataclass(slots=True)
@@ -159,15 +173,17 @@ def main() -> None:
         config["calibration"]["evidence"] = weights
         lexical = config
 
-    bias, *weights = lexical["calibration"]["evidence"]
-    priors = [logistic(bias + dot(weights, e.features)) for e in evidence]
+    priors = [prior(lexical["calibration"]["evidence"], e) for e in evidence]
     if args.model is None:
-        config["gate"] = gate(priors, chosen, GATE_MISSES)
+        config["gate"] = min(0.5, gate(priors, chosen, GATE_MISSES))
+        tell("gate", config["gate"], priors, chosen)
     ngrams = NgramModel.load(LEXICAL / "ngrams.safetensors")
     scorer: Scorer
     if args.model is None:
         scorer = LexicalScorer(LEXICAL, ngrams)
-        fit_second_gate(config, scorer, lexicon, samples(args.corpora, spinner, MANY * args.count))
+        many = samples(args.corpora, spinner, MANY * args.count)
+        many += samples(args.corpora, spinner, MANY * args.count, documents)
+        config["second_gate"] = second_gate(config["gate"], scorer, lexicon, weights, many)
     else:
         from detrans.neural import NeuralScorer
 
