@@ -82,9 +82,8 @@ class Document:
     @property
     def strong_counts(self) -> list[tuple[int, float]]:
         """(count, evidence) of each strong phrase in a leftmost-longest choice of non-overlapping matches."""
-        candidates = self._lexicon.candidates
         counts = self._lexicon.strong(self.folded)
-        return [(c, candidates[n][0].evidence) for n, c in counts.items() if not self._kept(n)]
+        return [(c, self._lexicon.evidence[n]) for n, c in counts.items() if not self._kept(n)]
 
     def _kept(self, number: int) -> bool:
         return bool(self.keep) and self._lexicon.phrases[number] in self.keep

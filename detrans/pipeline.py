@@ -17,7 +17,8 @@ from detrans.doubt import doubt
 from detrans.edits import Edit, apply, compose
 from detrans.errors import ConfigError
 from detrans.evidence import Evidence, gather
-from detrans.lexicon import Lexicon, read_forms, read_user_pairs
+from detrans.lexicon import Lexicon, read_user_pairs
+from detrans.lexicon.compiled import CompiledLexicon
 from detrans.lookalikes import Disguise
 from detrans.names import name_edits
 from detrans.ngrams import NgramModel
@@ -105,7 +106,10 @@ class Detrans:
     @cached_property
     def _lexicon(self) -> Lexicon:
         self._lexical  # noqa: B018  verifies the files first
-        forms = read_forms(model_directory("lexical") / "lexicon.tsv")
+        compiled = CompiledLexicon(model_directory("lexical") / "lexicon.safetensors")
+        if not self.config.without and not self._user:
+            return compiled
+        forms = [form for candidates in compiled.candidates for form in candidates]
         if self.config.without:
             tables = {f.table for f in forms}
             if unknown := set(self.config.without) - tables:

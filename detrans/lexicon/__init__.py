@@ -1,15 +1,15 @@
 """The lexicon: which phrase a spinner writes for which original.
 
 `tables/*.tsv` are written by people, one base pair a row. `training/lexicon.py` derives the
-inflected forms, weighs them against clean text and writes `models/lexical/lexicon.tsv`, which
-is all that is read at run time.
+inflected forms, weighs them against clean text and writes `models/lexical/lexicon.tsv`; what is
+read at run time is its compiled form (`compiled.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -146,7 +146,8 @@ class Lexicon:
         for candidates in grouped.values():
             candidates.sort(key=lambda f: (-f.share, f.original))
         self.phrases: list[str] = list(grouped)
-        self.candidates: list[list[Form]] = list(grouped.values())
+        self.candidates: Sequence[list[Form]] = list(grouped.values())
+        self.evidence: list[float] = [forms[0].evidence for forms in self.candidates]
 
     @cached_property
     def matcher(self) -> Matcher:
@@ -158,8 +159,8 @@ class Lexicon:
         # them, or with an ending after them. One plain word alone never does.
         numbers = [
             i
-            for i, (phrase, forms) in enumerate(zip(self.phrases, self.candidates, strict=True))
-            if forms[0].evidence >= STRONG or " " in phrase or "'" in phrase
+            for i, (phrase, evidence) in enumerate(zip(self.phrases, self.evidence, strict=True))
+            if evidence >= STRONG or " " in phrase or "'" in phrase
         ]
         return numbers, Matcher([self.phrases[i] for i in numbers])
 
@@ -170,7 +171,7 @@ class Lexicon:
         """
         numbers, matcher = self._telling
         counts = Counter(numbers[i] for i in matcher.choice(folded))
-        return Counter({n: c for n, c in counts.items() if self.candidates[n][0].evidence >= STRONG})
+        return Counter({n: c for n, c in counts.items() if self.evidence[n] >= STRONG})
 
     @cached_property
     def hash(self) -> str:
