@@ -11,7 +11,7 @@ from detrans.fold import SPACE, Folded, fold
 from detrans.language import foreign_spans
 from detrans.lexicon import Form, Lexicon
 from detrans.lookalikes import Disguise, disguises
-from detrans.match import Matcher, leftmost_longest
+from detrans.match import Matcher
 from detrans.ngrams import BOUNDARY
 from detrans.protect import Spans, merge, protected_spans, touches
 
@@ -56,7 +56,6 @@ class Document:
             d for d in disguises(text) if self.touchable(d.start, d.end) and d.plain.lower() not in keep
         ]
         self.folded: Folded = fold(text, self._protected, self.disguised)
-        self._found = lexicon.matcher.find(self.folded)
         self._lexicon = lexicon
         self.keep = keep
 
@@ -81,16 +80,10 @@ class Document:
         return int(np.count_nonzero((data[1:] != SPACE) & (data[:-1] == SPACE)))
 
     @property
-    def phrase_counts(self) -> list[tuple[int, float]]:
-        """(count, evidence) of each phrase in a leftmost-longest, non-overlapping choice of matches."""
-        which, start, end = self._found
-        numbers, counts = np.unique(which[leftmost_longest(start, end)], return_counts=True)
-        candidates = self._lexicon.candidates
-        return [
-            (count, candidates[n][0].evidence)
-            for n, count in zip(numbers.tolist(), counts.tolist(), strict=True)
-            if not self._kept(n)
-        ]
+    def strong_counts(self) -> list[tuple[int, float]]:
+        """(count, evidence) of each strong phrase in a leftmost-longest choice of non-overlapping matches."""
+        counts = self._lexicon.strong(self.folded)
+        return [(c, self._lexicon.evidence[n]) for n, c in counts.items() if not self._kept(n)]
 
     def _kept(self, number: int) -> bool:
         return bool(self.keep) and self._lexicon.phrases[number] in self.keep
@@ -135,7 +128,8 @@ class Document:
         place = {offset: i for i, offset in enumerate(offsets)}
         result = []
         index = self.folded.index
-        for number, start, end in zip(*(column.tolist() for column in self._found), strict=True):
+        found = self._lexicon.matcher.find(self.folded)
+        for number, start, end in zip(*(column.tolist() for column in found), strict=True):
             first = place.get(start)
             if first is None or self._kept(number):
                 continue

@@ -10,7 +10,6 @@ from detrans.document import Document
 
 REPEATS = 2  # a phrase counts so often at most: an article about the navy says "navy" all along
 CLIP = 4.0  # the most that one occurrence may weigh
-STRONG = 1.5  # evidence from which a match speaks for itself
 LEVEL_BOUNDS = (0.4, 1.5, 4.0, 8.0, 13.0, 19.0, 27.0)  # spin density at which the next level starts
 
 
@@ -41,7 +40,7 @@ class Evidence:
 
 def gather(document: Document) -> Evidence:
     """Evidence of a whole document. Nobody writes look-alike letters by accident: they count in full."""
-    strong = [(min(n, REPEATS), min(e, CLIP)) for n, e in document.phrase_counts if e >= STRONG]
+    strong = [(min(n, REPEATS), min(e, CLIP)) for n, e in document.strong_counts]
     total = math.fsum(n * e for n, e in strong)
     disguised = Counter(d.plain.lower() for d in document.disguised)
     total += CLIP * sum(min(n, REPEATS) for n in disguised.values())

@@ -20,9 +20,10 @@ from detrans.edits import Edit
 LEAST = 4  # letters of a name; shorter ones are alike by chance
 SCORE = 0.95
 
-_DOUBLED = re.compile(r"\b([A-Z][a-z]+?([a-z]{2,3}))\2(?![\w-])")
+# The look-behinds stand after the first letter, so that the search can jump from capital to capital.
+_LONG = re.compile(r"[A-Z](?<!\w.)[a-z]{5,}(?![\w-])")
 _SPEECH = "said|says|told|added|claimed|stated|noted|explained|argued|insisted|stressed|warned|confirmed"
-_NAME = r"(?<![\w’'-])[A-Z][a-z]+(?:[A-Z][a-z]+)?"
+_NAME = r"[A-Z](?<![\w’'-].)[a-z]+(?:[A-Z][a-z]+)?"
 _WORD = re.compile(_NAME + r"(?!\w)")
 _SPEAKER = re.compile(rf"({_NAME}) (?:also |later |then )?(?:{_SPEECH})\b")
 # A capitalised word, an initial or a short title before; the end of a sentence is none of these.
@@ -33,8 +34,7 @@ _AFTER = re.compile(r"-| [A-Z]")
 def name_edits(document: Document) -> list[Edit]:
     """The edits that give garbled names the spelling by which the document introduces them."""
     text = document.text
-    # A doubled "es" is a plural: the Joneses.
-    doubled = {m[0]: m[1] for m in _DOUBLED.finditer(text) if m[2] != "es" and len(m[1]) > LEAST}
+    doubled = {name: sound for name in _LONG.findall(text) if (sound := undoubled(name))}
     speakers = Counter(m[1] for m in _SPEAKER.finditer(text) if len(m[1]) >= LEAST)
     if not any(len(group) > 1 for group in bags(speakers).values()):
         speakers.clear()
@@ -60,6 +60,20 @@ def name_edits(document: Document) -> list[Edit]:
         if document.touchable(at, at + len(odd))
     ]
     return sorted(edits, key=lambda e: e.start)
+
+
+def undoubled(name: str) -> str:
+    """A name without the last two or three letters if they repeat those before; "" if they do not.
+
+    >>> undoubled("Lavrovov")
+    'Lavrov'
+    """
+    if len(name) > 7 and name[-6:-3] == name[-3:]:
+        return name[:-3]
+    # A doubled "es" is a plural: the Joneses.
+    if len(name) > LEAST + 2 and name[-4:-2] == name[-2:] != "es":
+        return name[:-2]
+    return ""
 
 
 def bags(names: Iterable[str]) -> dict[tuple[str, str], list[str]]:

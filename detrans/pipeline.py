@@ -13,10 +13,12 @@ from typing import Any, TypeVar
 from detrans.assets import model_directory, read_config, verify
 from detrans.config import Config
 from detrans.document import Document
+from detrans.doubt import doubt
 from detrans.edits import Edit, apply, compose
 from detrans.errors import ConfigError
 from detrans.evidence import Evidence, gather
-from detrans.lexicon import Lexicon, read_forms, read_user_pairs
+from detrans.lexicon import Lexicon, read_user_pairs
+from detrans.lexicon.compiled import CompiledLexicon
 from detrans.lookalikes import Disguise
 from detrans.names import name_edits
 from detrans.ngrams import NgramModel
@@ -104,7 +106,10 @@ class Detrans:
     @cached_property
     def _lexicon(self) -> Lexicon:
         self._lexical  # noqa: B018  verifies the files first
-        forms = read_forms(model_directory("lexical") / "lexicon.tsv")
+        compiled = CompiledLexicon(model_directory("lexical") / "lexicon.safetensors")
+        if not self.config.without and not self._user:
+            return compiled
+        forms = [form for candidates in compiled.candidates for form in candidates]
         if self.config.without:
             tables = {f.table for f in forms}
             if unknown := set(self.config.without) - tables:
@@ -126,22 +131,27 @@ class Detrans:
         return read_config(directory)
 
     @cached_property
+    def _ngrams(self) -> NgramModel:
+        return NgramModel.load(model_directory("lexical") / "ngrams.safetensors")
+
+    @cached_property
+    def _counting(self) -> LexicalScorer:
+        return LexicalScorer(model_directory("lexical"), self._ngrams)
+
+    @cached_property
     def _scorer(self) -> Scorer:
         # Built when the first suspicious document comes: clean text never waits for the network.
-        settings = self._settings
-        ngrams = NgramModel.load(model_directory("lexical") / "ngrams.safetensors")
-        lexical = LexicalScorer(model_directory("lexical"), ngrams)
         if self.config.model == "none":
-            return lexical
-        directory = model_directory(self.config.model)
+            return self._counting
+        directory, settings = model_directory(self.config.model), self._settings
         if "language" in settings:
             from detrans.judge import Judge
             from detrans.lm import LanguageModel
 
-            return Judge(directory, lexical, LanguageModel(directory, settings, self.config.device))
+            return Judge(directory, self._counting, LanguageModel(directory, settings, self.config.device))
         from detrans.neural import NeuralScorer
 
-        return NeuralScorer(directory, settings, ngrams, self.config.device)
+        return NeuralScorer(directory, settings, self._ngrams, self.config.device)
 
     @cached_property
     def signature(self) -> str:
@@ -177,10 +187,21 @@ class Detrans:
             score = self._prior(evidence)
         return document, evidence, score
 
+    def _doubtful(self, document: Document, evidence: Evidence) -> bool:
+        """Whether a document that passed the first gate is worth the network's time."""
+        if self.config.model == "none":
+            return True
+        (judgement,) = self._counting.score([(document, evidence.level)])
+        return bool(doubt(judgement) >= self._lexical["second_gate"])
+
     def _judge(self, texts: Sequence[str]) -> list[tuple[Document, float, Judgement | None]]:
-        """Each document and its score, and the scorer's judgement where the score passes the gate."""
+        """Each document and its score, and the scorer's judgement where it passes the gates."""
         weighed = [self._weigh(text) for text in texts]
-        suspicious = [i for i, (_, _, score) in enumerate(weighed) if score >= self._lexical["gate"]]
+        suspicious = [
+            i
+            for i, (document, evidence, score) in enumerate(weighed)
+            if score >= self._lexical["gate"] and self._doubtful(document, evidence)
+        ]
         judgements: dict[int, Judgement] = {}
         if suspicious:
             found = self._scorer.score([(weighed[i][0], weighed[i][1].level) for i in suspicious])

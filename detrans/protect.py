@@ -41,6 +41,9 @@ _MARKUP_RULES = r"""
 """
 
 
+_MARKS = ("<", "`", "&", "](", "][", "]:", "[[", "[^", "~~~")  # one of them is in all of these
+
+
 def _rules(inside: str, opened: str) -> regex.Pattern[str]:
     rules = _MARKUP_RULES.replace("(?&inside)", inside).replace("(?P<open>)", opened)
     return regex.compile(rules, regex.VERBOSE | regex.DOTALL | regex.MULTILINE | regex.IGNORECASE)
@@ -79,9 +82,9 @@ def protected_spans(text: str) -> Spans:
     if "#" in text:
         spans += (m.span() for m in _HASH.finditer(text))
     spans += (_leftwards(text, m, 200, "-._@") for m in _DOT.finditer(text))
-    if any(mark in text for mark in ("<", "`", "&", "](", "][", "]:", "[[", "[^", "~~~")):
+    if any(mark in text for mark in "<`&[]~") and any(mark in text for mark in _MARKS):
         spans += _markup(text)
-    if "\n    " in text or "\n\t" in text:
+    if ("\t" in text and "\n\t" in text) or "\n    " in text:
         spans += _indented_code(text)
     if text.startswith("---") and (front := _FRONT_MATTER.match(text)):
         spans.append(front.span())

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from detrans import ConfigError, Detrans, LexiconError
+from detrans.assets import model_directory
 from detrans.document import Document
 from detrans.fold import fold
 from detrans.lexicon import TABLES, Form, Lexicon, read_table, read_user_pairs
+from detrans.lexicon.compiled import CompiledLexicon
 from detrans.match import Matcher
 
 HEADER = "spun\toriginal\tpos\tweight\tfamily\n"
@@ -67,6 +69,14 @@ def test_user_pairs_are_checked(tmp_path: Path, rows: str, message: str) -> None
     path.write_text("spun\toriginal\n" + rows + "\n")
     with pytest.raises(LexiconError, match=message):
         read_user_pairs(path)
+
+
+def test_the_compiled_lexicon_says_what_the_table_says(lexicon: Lexicon) -> None:
+    compiled = CompiledLexicon(model_directory("lexical") / "lexicon.safetensors")
+    assert compiled.phrases == lexicon.phrases
+    assert list(compiled.candidates) == lexicon.candidates
+    assert compiled.evidence == lexicon.evidence
+    assert compiled.hash == lexicon.hash
 
 
 def found(text: str, *phrases: str) -> list[str]:

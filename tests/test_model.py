@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from benchmarks.speed import Documents
 from detrans import Detrans, ModelError
 from detrans.assets import MANIFEST, model_directory, verify
+from detrans.document import Document
+from detrans.scorers import Judgement
 from tests.conftest import ROOT
 
 SPUN = "Fake information was despatched final week by the navy, the chief mentioned. " * 4
@@ -59,7 +63,6 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 
 def test_batched_scores_agree_with_single_ones(small: Detrans, seeds: dict[str, str]) -> None:
-    from detrans.document import Document
     from detrans.neural import NeuralScorer
 
     scorer = small._scorer
@@ -125,3 +128,19 @@ def test_loading_executes_nothing() -> None:
     for loader in ("pickle", "torch.load", "marshal", "shelve", "joblib", "yaml", "exec(", "allow_pickle"):
         assert loader not in source
     assert "eval(" not in source.replace(".eval()", "")
+
+
+def test_the_second_gate_saves_the_network_work(small: Detrans, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    score = small._scorer.score
+
+    def watched(documents: Sequence[tuple[Document, int]]) -> list[Judgement]:
+        read.extend(document.text for document, _ in documents)
+        return score(documents)
+
+    monkeypatch.setattr(small._scorer, "score", watched)
+    clean = [t for t in Documents().draw(40, 0.0) if small.scores([t])[0] >= small._lexical["gate"]]
+    assert clean
+    small.repair_batch([*clean, SPUN])
+    assert SPUN in read
+    assert len(set(read) & set(clean)) < len(clean) / 2

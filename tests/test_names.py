@@ -65,8 +65,8 @@ def test_a_crowd_of_speakers_takes_linear_time() -> None:
             "S" + "".join(letters[i // 26**k % 26] for k in range(4)) + "abc" for i in range(0, count * 7, 7)
         )
         text = ". ".join(f"{name} said so" for name in names)
-        start = time.perf_counter()
+        start = time.process_time()
         name_edits(Document(text, Lexicon([])))
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     assert seconds(8000) < 20 * max(seconds(1000), 0.01)

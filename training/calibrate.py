@@ -2,8 +2,8 @@
 
     python -m training.calibrate --corpora DIR [--model models/small]
 
-Without --model the lexical stage is fitted (`models/lexical/config.json`: document score, gate,
-sentence score, threshold of the n-gram scorer); with it, the model's sentence score and threshold.
+Without --model the lexical stage is fitted (`models/lexical/config.json`: document score, the two
+gates, sentence score, threshold of the n-gram scorer); with it, the model's sentence score and threshold.
 The threshold is the lowest that keeps the aims below on the development texts of
 `benchmarks/data/wild_dev.gold` and on clean text. The documents of news.dev used here are not those
 of the test sets.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -25,12 +26,13 @@ from benchmarks.gold import Counts, plain, score
 from benchmarks.testsets import DATA, passages
 from detrans.assets import read_config
 from detrans.document import Document
+from detrans.doubt import doubt
 from detrans.edits import apply
-from detrans.evidence import gather
+from detrans.evidence import Evidence, gather
 from detrans.lexicon import Lexicon, read_forms
 from detrans.ngrams import NgramModel
 from detrans.normalise import WITNESSES, Scored, choose
-from detrans.pipeline import sentence_features
+from detrans.pipeline import dot, logistic, sentence_features
 from detrans.scorers import LexicalScorer, Scorer
 from detrans.segment import sentence_spans
 from detrans.spin import Spinner, Spun
@@ -43,6 +45,8 @@ LEXICAL = Path("models/lexical")
 # of what counts as wrong there is a synonym of the accepted repair.
 PRECISION = 0.86
 GATE_MISSES = 0.02  # of spun texts, the share that the gate may let through as clean
+SECOND_MISSES = 0.005  # of the spun texts that passed it, the share that the second one may
+MANY = 5  # times as many texts for the second gate, and longer ones too, as few clean ones get there
 MOST_HARM = 0.2  # edits per 1,000 words of clean text that passed the gate
 
 
@@ -54,12 +58,20 @@ class Sample:
     damaged: bool
 
 
-def samples(corpora: Path, spinner: Spinner, count: int) -> list[Sample]:
-    """Whole documents and short pieces, half of them spun; other documents than the test sets use."""
+def samples(
+    corpora: Path,
+    spinner: Spinner,
+    count: int,
+    read: Callable[[Path, str], Iterator[str]] = paragraphs,
+) -> list[Sample]:
+    """Whole documents and short pieces, half of them spun; other documents than the test sets use.
+
+    read: what of the corpora beside the news makes a text, paragraphs or documents.
+    """
     rng = random.Random(5)
     news = [d for i, d in enumerate(islice(documents(corpora, "news.dev"), 6 * count)) if i % 4 == 1]
-    other = list(islice(paragraphs(corpora, "science.dev"), count))
-    other += list(islice(paragraphs(corpora, "wikipedia.dev"), count))
+    other = list(islice(read(corpora, "science.dev"), count))
+    other += list(islice(read(corpora, "wikipedia.dev"), count))
     rng.shuffle(other)
     result = []
     for i, text in enumerate((news + other)[: 2 * count]):
@@ -78,6 +90,45 @@ def fit(features: list[tuple[float, ...]], labels: list[bool]) -> list[float]:
     """Bias and weights of a logistic regression."""
     model = LogisticRegression(C=10.0).fit(np.array(features), np.array(labels))
     return [round(float(x), 4) for x in (*model.intercept_, *model.coef_[0])]
+
+
+def telling(sample: Sample) -> bool:
+    """A text with fewer damaged spans than twice the witnesses would hardly be repaired anyway."""
+    return len(sample.spun.spans) >= 2 * WITNESSES
+
+
+def gate(scores: list[float], chosen: list[Sample], misses: float) -> float:
+    """The score that all but a share of the spun texts reach."""
+    spun = sorted(p for p, s in zip(scores, chosen, strict=True) if telling(s))
+    return round(spun[int(misses * len(spun))], 4)
+
+
+def second_gate(
+    first: float, scorer: Scorer, lexicon: Lexicon, weights: list[float], chosen: list[Sample]
+) -> float:
+    """The second gate, set on the texts that pass the first."""
+    passed: list[Sample] = []
+    doubts: list[float] = []
+    for sample in chosen:
+        document = Document(sample.spun.text, lexicon)
+        seen = gather(document)
+        if prior(weights, seen) >= first:
+            passed.append(sample)
+            doubts.append(doubt(scorer.score([(document, seen.level)])[0]))
+    result = gate(doubts, passed, SECOND_MISSES)
+    tell("second gate", result, doubts, passed)
+    return result
+
+
+def prior(weights: list[float], seen: Evidence) -> float:
+    """Probability that a document is damaged, from lexical evidence alone."""
+    return logistic(weights[0] + dot(weights[1:], seen.features))
+
+
+def tell(name: str, least: float, scores: list[float], chosen: list[Sample]) -> None:
+    """Print how many clean texts a gate lets through."""
+    clean = [p for p, s in zip(scores, chosen, strict=True) if not s.damaged]
+    print(f"{name} {least}: {sum(p >= least for p in clean)} of {len(clean)} clean texts pass it")
 
 
 @dataclass(slots=True)
@@ -110,7 +161,8 @@ def main() -> None:
     args = parser.parse_args()
 
     lexicon = Lexicon(read_forms(LEXICAL / "lexicon.tsv"))
-    chosen = samples(args.corpora, Spinner(lexicon), args.count)
+    spinner = Spinner(lexicon)
+    chosen = samples(args.corpora, spinner, args.count)
     texts = [Document(s.spun.text, lexicon) for s in chosen]
     evidence = [gather(d) for d in texts]
     lexical = read_config(LEXICAL)
@@ -121,22 +173,17 @@ def main() -> None:
         config["calibration"]["evidence"] = weights
         lexical = config
 
-    def prior(features: tuple[float, ...]) -> float:
-        bias, *rest = lexical["calibration"]["evidence"]
-        return float(1 / (1 + np.exp(-bias - sum(w * f for w, f in zip(rest, features, strict=True)))))
-
-    priors = [prior(e.features) for e in evidence]
+    priors = [prior(lexical["calibration"]["evidence"], e) for e in evidence]
     if args.model is None:
-        # A text with fewer damaged spans than twice the witnesses would hardly be repaired anyway.
-        spun = sorted(p for p, s in zip(priors, chosen, strict=True) if len(s.spun.spans) >= 2 * WITNESSES)
-        config["gate"] = round(min(0.5, spun[int(GATE_MISSES * len(spun))]), 4)
-        clean = [p for p, s in zip(priors, chosen, strict=True) if not s.damaged]
-        passed = sum(p >= config["gate"] for p in clean)
-        print(f"gate {config['gate']}: {passed} of {len(clean)} clean texts pass it")
+        config["gate"] = min(0.5, gate(priors, chosen, GATE_MISSES))
+        tell("gate", config["gate"], priors, chosen)
     ngrams = NgramModel.load(LEXICAL / "ngrams.safetensors")
     scorer: Scorer
     if args.model is None:
         scorer = LexicalScorer(LEXICAL, ngrams)
+        many = samples(args.corpora, spinner, MANY * args.count)
+        many += samples(args.corpora, spinner, MANY * args.count, documents)
+        config["second_gate"] = second_gate(config["gate"], scorer, lexicon, weights, many)
     else:
         from detrans.neural import NeuralScorer
 

@@ -1,19 +1,21 @@
 """The lexicon: which phrase a spinner writes for which original.
 
 `tables/*.tsv` are written by people, one base pair a row. `training/lexicon.py` derives the
-inflected forms, weighs them against clean text and writes `models/lexical/lexicon.tsv`, which
-is all that is read at run time.
+inflected forms, weighs them against clean text and writes `models/lexical/lexicon.tsv`; what is
+read at run time is its compiled form (`compiled.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from detrans.errors import LexiconError
+from detrans.fold import Folded
 from detrans.match import Matcher
 
 TABLES = Path(__file__).parent / "tables"
@@ -21,6 +23,7 @@ TABLE_COLUMNS = ("spun", "original", "pos", "weight", "family")
 FORM_COLUMNS = ("spun", "original", "share", "evidence", "rate", "family", "table", "held_out")
 PARTS = frozenset("vnax")
 FAMILIES = frozenset({"any", "mentioned", "stated", "crude", "sci", "mt"})
+STRONG = 1.5  # evidence from which a match speaks for itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +146,32 @@ class Lexicon:
         for candidates in grouped.values():
             candidates.sort(key=lambda f: (-f.share, f.original))
         self.phrases: list[str] = list(grouped)
-        self.candidates: list[list[Form]] = list(grouped.values())
+        self.candidates: Sequence[list[Form]] = list(grouped.values())
+        self.evidence: list[float] = [forms[0].evidence for forms in self.candidates]
 
     @cached_property
     def matcher(self) -> Matcher:
         return Matcher(self.phrases)
+
+    @cached_property
+    def _telling(self) -> tuple[list[int], Matcher]:
+        # Beside the strong phrases those that may stand in their way: of words before them, around
+        # them, or with an ending after them. One plain word alone never does.
+        numbers = [
+            i
+            for i, (phrase, evidence) in enumerate(zip(self.phrases, self.evidence, strict=True))
+            if evidence >= STRONG or " " in phrase or "'" in phrase
+        ]
+        return numbers, Matcher([self.phrases[i] for i in numbers])
+
+    def strong(self, folded: Folded) -> Counter[int]:
+        """How often each strong phrase stands in a leftmost-longest choice among all matches.
+
+        Most phrases are weak and common, so finding the strong ones alone is far cheaper.
+        """
+        numbers, matcher = self._telling
+        counts = Counter(numbers[i] for i in matcher.choice(folded))
+        return Counter({n: c for n, c in counts.items() if self.evidence[n] >= STRONG})
 
     @cached_property
     def hash(self) -> str:

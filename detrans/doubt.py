@@ -1,0 +1,31 @@
+"""The second gate: is a document worth the network's time? What the lexical scorer makes of it tells.
+
+Clean text that the first gate lets through has some phrases that spinners like, but few of them look
+wrong where they stand, and nowhere many of them together. Reading a document takes the network ten
+times as long as asking that.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from detrans.scorers import Judgement
+
+WINDOW = 120  # words: damage in one paragraph of a long document should count as much as alone
+
+
+def doubt(judgement: Judgement) -> float:
+    """How many different phrases are expected to be damaged in the worst stretch of WINDOW words."""
+    worst: dict[str, tuple[float, int]] = {}
+    for s in judgement.scored:
+        phrase = s.match.candidates[0].spun
+        worst[phrase] = max(worst.get(phrase, (0.0, 0)), (1 - s.keep, s.match.first))
+    most = total = 0.0
+    window: deque[tuple[int, float]] = deque()
+    for at, damage in sorted((at, damage) for damage, at in worst.values()):
+        window.append((at, damage))
+        total += damage
+        while window[0][0] <= at - WINDOW:
+            total -= window.popleft()[1]
+        most = max(most, total)
+    return most
