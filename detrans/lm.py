@@ -1,8 +1,8 @@
 """A small language model that says how likely a text is with one phrase or another in a place.
 
-All variants of a text are scored in one pass. The text itself is the trunk; every variant is a
-branch of a few tokens, the phrase and what follows it, that sees the trunk up to its place and
-itself. Only branches are asked for probabilities.
+All variants of a text are scored in one pass. The text as it stands is the trunk; every other
+variant is a branch of a few tokens, the phrase and what follows it, that sees the trunk up to its
+place and itself.
 """
 
 from __future__ import annotations
@@ -57,24 +57,34 @@ class Likelihood:
 
 @dataclass(slots=True)
 class Branch:
-    """Tokens of one variant; the first `own` are the phrase's. It leaves the trunk at `leaves`."""
+    """Tokens of one variant from token `at` of the text on; the first `own` are the phrase's.
+
+    trunk: whether the text itself has these tokens, so that nothing grows here.
+    """
 
     place: int
-    leaves: int
+    at: int
     tokens: list[int]
     own: int
+    trunk: bool
 
 
 @dataclass(slots=True)
 class Tree:
-    """A trunk and its branches, one sequence of the batch."""
+    """Tokens [low, high) of a text, and the branches that leave them: one sequence of the batch."""
 
-    trunk: list[int]
+    low: int
+    high: int
+    trunk: list[int] = field(default_factory=list)
     branches: list[Branch] = field(default_factory=list)
 
-    @property
-    def size(self) -> int:
-        return len(self.trunk) + sum(len(b.tokens) for b in self.branches)
+    def reach(self, branches: list[Branch]) -> int:
+        """Where the trunk must end to carry these branches too."""
+        return max(self.high, *(b.at + len(b.tokens) * b.trunk for b in branches))
+
+    def size(self, more: Sequence[Branch] = ()) -> int:
+        grown = sum(len(b.tokens) for b in (*self.branches, *more) if not b.trunk)
+        return 1 + self.high - self.low + grown
 
 
 class LanguageModel:
@@ -126,42 +136,42 @@ class LanguageModel:
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         ids, ends = encoding.ids, [b for _, b in encoding.offsets]
         starts = [a for a, _ in encoding.offsets]
-        low, high, tree = 0, 0, Tree([])
+        tree: Tree | None = None
         for number in sorted(range(len(places)), key=lambda i: places[i].start):
             place = places[number]
             spaced = text[place.start - 1 : place.start] == " "  # the space is part of a word's first token
             at = bisect_right(ends, place.start - spaced)
             after = bisect_left(starts, place.end)
             rest = text[place.end : ends[min(after + FOLLOWING, len(ids)) - 1]].split("\n")[0]
-            branches = [self._branch(number, " " * spaced + phrase, rest) for phrase in place.phrases]
-            grown = tree.size + sum(len(b.tokens) for b in branches)
-            if tree.branches and (at - low > TRUNK or grown > TOKENS):
-                tree.trunk = [BEGIN, *ids[low:high]]
+            branches = []
+            for phrase in place.phrases:
+                tokens, own = self._variant(" " * spaced + phrase, rest)
+                branches.append(Branch(number, at, tokens, own, tokens == ids[at : at + len(tokens)]))
+            if tree and (at - tree.low > TRUNK or tree.size(branches) > TOKENS):
+                tree.trunk = [BEGIN, *ids[tree.low : tree.high]]
                 yield tree
-                tree = Tree([])
-            if not tree.branches:
-                low = max(at - BEFORE, 0)
-            for branch in branches:
-                branch.leaves = at - low + 1
+                tree = None
+            tree = tree or Tree(max(at - BEFORE, 0), at)
+            tree.high = tree.reach(branches)
             tree.branches += branches
-            high = at
-        if tree.branches:
-            tree.trunk = [BEGIN, *ids[low:high]]
+        if tree:
+            tree.trunk = [BEGIN, *ids[tree.low : tree.high]]
             yield tree
 
-    def _branch(self, place: int, phrase: str, rest: str) -> Branch:
+    def _variant(self, phrase: str, rest: str) -> tuple[list[int], int]:
+        """Tokens of a phrase and what follows it, and how many are the phrase's."""
         own, tokens = self._pieces(phrase), self._pieces(phrase + rest)
         # Where the phrase's last token swallows what follows, it is the phrase's.
         same = len(own) if tokens[: len(own)] == own else max(len(own) - 1, 1)
-        return Branch(place, 0, tokens, min(same, len(tokens)))
+        return tokens, min(same, len(tokens))
 
     def _batches(self, jobs: list[tuple[int, Tree]]) -> Iterator[list[tuple[int, Tree]]]:
         if self.device.type == "cpu":
             yield from ([job] for job in jobs)
             return
         group: list[tuple[int, Tree]] = []
-        for job in sorted(jobs, key=lambda j: j[1].size):
-            if group and job[1].size * (len(group) + 1) > GPU_TOKENS:
+        for job in sorted(jobs, key=lambda j: j[1].size()):
+            if group and job[1].size() * (len(group) + 1) > GPU_TOKENS:
                 yield group
                 group = []
             group.append(job)
@@ -170,7 +180,7 @@ class LanguageModel:
 
     @torch.inference_mode()
     def _run(self, trees: list[Tree]) -> Iterator[list[Likelihood]]:
-        length = max(tree.size for tree in trees)
+        length = max(tree.size() for tree in trees)
         tokens = torch.zeros(len(trees), length, dtype=torch.long)
         positions = torch.zeros(len(trees), length, dtype=torch.long)
         seen = torch.eye(length, dtype=torch.bool).repeat(len(trees), 1, 1)
@@ -182,14 +192,18 @@ class LanguageModel:
             ids, places = list(tree.trunk), list(range(trunk))
             seen[number, :trunk, :trunk] = torch.ones(trunk, trunk, dtype=torch.bool).tril()
             for branch in tree.branches:
-                at, size = len(ids), len(branch.tokens)
-                ids += branch.tokens
-                places += range(branch.leaves, branch.leaves + size)
-                seen[number, at : at + size, : branch.leaves] = True
-                seen[number, at : at + size, at : at + size] = torch.ones(size, size, dtype=torch.bool).tril()
+                size, leaves = len(branch.tokens), branch.at - tree.low + 1
+                at = leaves if branch.trunk else len(ids)
                 row += [number] * size
-                before += [branch.leaves - 1, *range(at, at + size - 1)]
+                before += [leaves - 1, *range(at, at + size - 1)]
                 target += branch.tokens
+                if not branch.trunk:
+                    ids += branch.tokens
+                    places += range(leaves, leaves + size)
+                    seen[number, at : at + size, :leaves] = True
+                    seen[number, at : at + size, at : at + size] = torch.ones(
+                        size, size, dtype=torch.bool
+                    ).tril()
             tokens[number, : len(ids)] = torch.tensor(ids)
             positions[number, : len(ids)] = torch.tensor(places)
         states = self._network(
