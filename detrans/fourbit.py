@@ -26,7 +26,9 @@ def pack(matrix: Tensor) -> dict[str, Tensor]:
     low_unit = (low.abs().amax(1, keepdim=True) / 127).half().float().clamp(min=6e-8)
     steps = (step / step_unit).ceil().clamp(1, 255)
     lows = (low / low_unit).round().clamp(-127, 127)
-    codes = ((groups - (lows * low_unit).unsqueeze(-1)) / (steps * step_unit).unsqueeze(-1)).round().clamp(0, 15)
+    codes = (
+        ((groups - (lows * low_unit).unsqueeze(-1)) / (steps * step_unit).unsqueeze(-1)).round().clamp(0, 15)
+    )
     flat = codes.to(torch.uint8).view(rows, columns)
     return {
         "codes": flat[:, 0::2] | (flat[:, 1::2] << 4),

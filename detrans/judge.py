@@ -60,7 +60,9 @@ def log(p: float) -> float:
 class Features:
     """Rows of `FEATURES` numbers of magnitude about one for the cases of one document."""
 
-    def __init__(self, document: Document, level: int, scored: Sequence[Scored], cases: Sequence[Case]) -> None:
+    def __init__(
+        self, document: Document, level: int, scored: Sequence[Scored], cases: Sequence[Case]
+    ) -> None:
         self._document, self._level = document, level
         # What the proposer doubts, sentence by sentence: a spinner leaves some of them untouched.
         self._sentences = sentence_spans(document.text)
@@ -153,7 +155,9 @@ class Judge:
         """The proposer's judgement of each document, and its doubtful places."""
         judgements = self._proposer.score(documents)
         found = [doubtful(d, j.scored) for (d, _), j in zip(documents, judgements, strict=True)]
-        texts = [(d.text, [place for *_, place in some]) for (d, _), some in zip(documents, found, strict=True)]
+        texts = [
+            (d.text, [place for *_, place in some]) for (d, _), some in zip(documents, found, strict=True)
+        ]
         fits = self._language.score(texts)
         return judgements, [
             [Case(s, candidates, tuple(fit)) for (s, candidates, _), fit in zip(some, scores, strict=True)]

@@ -18,19 +18,20 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from torch import Tensor, nn
-from transformers.models.llama.configuration_llama import LlamaConfig
-from transformers.models.llama.modeling_llama import LlamaModel, LlamaRotaryEmbedding
+from torch import Tensor
+from torch.nn import functional
 
 from detrans.encode import plain_characters
 from detrans.errors import ModelError
 from detrans.fourbit import unpack_all
+from detrans.llama import Llama
 
 BEGIN = 1  # the token before a text
 FOLLOWING = 5  # tokens after the phrase that speak for or against it
 BEFORE = 64  # tokens that the first place of a trunk sees, where the text has as many
 TRUNK = 128  # tokens of a trunk at most
 TOKENS = 1100  # of trunk and branches together, at most: attention grows with the square
+ROWS = 512  # of logits at once: each is as long as the vocabulary
 GPU_TOKENS = 65_536  # of a batch of trunks on a GPU, padding included
 
 
@@ -90,7 +91,7 @@ class Tree:
 class LanguageModel:
     """The weights in `directory` (language.safetensors, language.json), on one device.
 
-    config: the model's settings; its "language" entry is a `LlamaConfig`.
+    config: the model's settings; its "language" entry is that of a `Llama`.
     """
 
     def __init__(self, directory: Path, config: dict[str, Any], device: str | None = None) -> None:
@@ -98,17 +99,10 @@ class LanguageModel:
             self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
             fast = self.device.type == "cuda" or _fast_bfloat16()
             self._dtype = torch.bfloat16 if fast else torch.float32
-            settings = LlamaConfig(**config["language"])
-            with torch.device("meta"):  # nothing is drawn at random only to be overwritten
-                network = LlamaModel(settings)
-            weights = unpack_all(load_file(directory / "language.safetensors"), self._dtype)
-            network.load_state_dict(weights, assign=True)
-            network.rotary_emb = LlamaRotaryEmbedding(settings)
-            network.config._attn_implementation = "sdpa"
-            self._network: nn.Module = network.to(self.device).eval()
+            stored = load_file(directory / "language.safetensors", str(self.device))
+            self._network = Llama(config["language"], unpack_all(stored, self._dtype))
         except (RuntimeError, TypeError, KeyError, OSError, SafetensorError) as error:
             raise ModelError(f"cannot load the language model in {directory}: {error}") from error
-        self._head = network.embed_tokens.weight
         self._tokenizer = Tokenizer.from_file(str(directory / "language.json"))
         self._pieces = lru_cache(maxsize=100_000)(self._encode)
 
@@ -206,12 +200,9 @@ class LanguageModel:
                     ).tril()
             tokens[number, : len(ids)] = torch.tensor(ids)
             positions[number, : len(ids)] = torch.tensor(places)
-        states = self._network(
-            input_ids=tokens.to(self.device),
-            position_ids=positions.to(self.device),
-            attention_mask=_additive(seen, self._dtype).to(self.device),
-            use_cache=False,
-        ).last_hidden_state
+        states = self._network.states(
+            tokens.to(self.device), positions.to(self.device), seen.unsqueeze(1).to(self.device)
+        )
         wanted = states[torch.tensor(row, device=self.device), torch.tensor(before, device=self.device)]
         values = iter(self._log_probabilities(wanted, torch.tensor(target, device=self.device)))
         for tree in trees:
@@ -224,16 +215,10 @@ class LanguageModel:
     def _log_probabilities(self, states: Tensor, target: Tensor) -> list[float]:
         """ln P of each target token (N,) from the states (N, D) that foretell them."""
         result: list[float] = []
-        for some, ids in zip(states.split(512), target.split(512), strict=True):
-            logits = nn.functional.linear(some, self._head).float()
+        for some, ids in zip(torch.split(states, ROWS), torch.split(target, ROWS), strict=True):
+            logits = functional.linear(some, self._network.vectors).float()
             result += (logits.gather(1, ids[:, None])[:, 0] - logits.logsumexp(1)).tolist()
         return result
-
-
-def _additive(seen: Tensor, dtype: torch.dtype) -> Tensor:
-    """A mask (B, 1, L, L) to add to attention scores: 0 where a token is seen, else very low."""
-    mask = torch.zeros(seen.shape, dtype=dtype)
-    return mask.masked_fill_(~seen, torch.finfo(dtype).min).unsqueeze(1)
 
 
 def _fast_bfloat16() -> bool:

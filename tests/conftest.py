@@ -22,7 +22,7 @@ def cases(name: str) -> list[Any]:
     return [pytest.param(case, id=case["label"].replace(" ", "-")) for case in data]
 
 
-@pytest.fixture(scope="session", params=["none", "small"])
+@pytest.fixture(scope="session", params=["none", "base"])
 def detrans(request: pytest.FixtureRequest) -> Detrans:
     return Detrans(model=request.param, device="cpu")
 
@@ -33,8 +33,13 @@ def lexical() -> Detrans:
 
 
 @pytest.fixture(scope="session")
-def small() -> Detrans:
+def base() -> Detrans:
     return Detrans(device="cpu")
+
+
+@pytest.fixture(scope="session")
+def small() -> Detrans:
+    return Detrans(model="small", device="cpu")
 
 
 @pytest.fixture(scope="session")

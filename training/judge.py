@@ -146,7 +146,10 @@ def main() -> None:
             golds = passages(path) if path else clean_texts(detrans, args.corpora, CLEAN)
             cached.write_bytes(pickle.dumps(list(examples(detrans, golds))))
         found: list[Example] = pickle.loads(cached.read_bytes())
-        print(f"{table}: {len(found):,} cases, {sum(not labels[0] for _, labels in found):,} to repair", flush=True)
+        print(
+            f"{table}: {len(found):,} cases, {sum(not labels[0] for _, labels in found):,} to repair",
+            flush=True,
+        )
         data += found
     random.Random(0).shuffle(data)
     save_file(train(data, args.epochs), MODEL / "judge.safetensors")

@@ -1,0 +1,73 @@
+"""The Llama architecture (Touvron et al. 2023), as much as one pass over given tokens needs.
+
+transformers has it too, and the tests hold this one to that; but importing it there takes longer
+than loading the weights and repairing a document.
+
+Shapes: B sequences, T tokens, D width, H heads of size E, of which keys and values have K.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+class Llama:
+    """Weights by their names in transformers' `LlamaModel`; settings by those of its `LlamaConfig`."""
+
+    def __init__(self, settings: dict[str, Any], weights: dict[str, Tensor]) -> None:
+        self._weights = weights
+        self._layers = int(settings["num_hidden_layers"])
+        self._heads = int(settings["num_attention_heads"])
+        self._kept = int(settings["num_key_value_heads"])
+        self._size = int(settings["head_dim"])
+        self._eps = float(settings["rms_norm_eps"])
+        steps = torch.arange(0, self._size, 2, dtype=torch.float32) / self._size
+        self._frequencies = float(settings["rope_theta"]) ** -steps
+        self.vectors = weights["embed_tokens.weight"]  # (V, D), of the output as well
+
+    def states(self, tokens: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
+        """States (B, T, D) of tokens (B, T) at positions (B, T); mask (B, 1, T, T) is True where a
+        token sees another."""
+        x = functional.embedding(tokens, self.vectors)
+        angles = positions.unsqueeze(-1).float() * self._frequencies.to(positions.device)
+        angles = torch.cat((angles, angles), -1).unsqueeze(1)  # (B, 1, T, E)
+        turn = (angles.cos().to(x.dtype), angles.sin().to(x.dtype))
+        for number in range(self._layers):
+            layer = f"layers.{number}."
+            x = x + self._attend(layer + "self_attn.", self._norm(layer + "input_layernorm", x), turn, mask)
+            x = x + self._transform(layer + "mlp.", self._norm(layer + "post_attention_layernorm", x))
+        return self._norm("norm", x)
+
+    def _linear(self, name: str, x: Tensor) -> Tensor:
+        return functional.linear(x, self._weights[f"{name}.weight"])
+
+    def _norm(self, name: str, x: Tensor) -> Tensor:
+        wide = x.float()
+        scaled = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self._eps)
+        return self._weights[f"{name}.weight"] * scaled.to(x.dtype)
+
+    def _attend(self, name: str, x: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
+        def heads(part: str, count: int) -> Tensor:
+            return self._linear(name + part, x).view(*x.shape[:2], count, self._size).transpose(1, 2)
+
+        query = rotate(heads("q_proj", self._heads), turn)
+        key = rotate(heads("k_proj", self._kept), turn)
+        shared = self._heads // self._kept
+        key, value = (t.repeat_interleave(shared, 1) for t in (key, heads("v_proj", self._kept)))
+        seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        return self._linear(name + "o_proj", seen.transpose(1, 2).reshape(*x.shape[:2], -1))
+
+    def _transform(self, name: str, x: Tensor) -> Tensor:
+        gate = functional.silu(self._linear(name + "gate_proj", x))
+        return self._linear(name + "down_proj", gate * self._linear(name + "up_proj", x))
+
+
+def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+    """Rotary position embedding (Su et al. 2021) of heads (B, H, T, E), halves paired."""
+    cos, sin = turn
+    low, high = x.chunk(2, -1)
+    return x * cos + torch.cat((-high, low), -1) * sin
