@@ -11,7 +11,6 @@ from detrans.fold import SPACE, Folded, fold
 from detrans.language import foreign_spans
 from detrans.lexicon import Form, Lexicon
 from detrans.lookalikes import Disguise, disguises
-from detrans.match import Matcher
 from detrans.ngrams import BOUNDARY
 from detrans.protect import Spans, merge, protected_spans, touches
 
@@ -32,10 +31,6 @@ class Match:
     @property
     def evidence(self) -> float:
         return self.candidates[0].evidence
-
-
-def _key(phrase: str) -> str:
-    return phrase.lower().encode("ascii", "replace").decode("ascii")
 
 
 class Document:
@@ -108,18 +103,6 @@ class Document:
     @property
     def words(self) -> list[str]:
         return self._words[0]
-
-    @cached_property
-    def _counts(self) -> dict[str, int]:
-        # All phrases in one pass: one pass each would take quadratic time, as long texts have more.
-        forms = {id(m.candidates): m.candidates for m in self.matches}.values()
-        phrases = list({_key(p) for candidates in forms for f in candidates for p in (f.spun, f.original)})
-        which, _, _ = Matcher(phrases).find(self.folded)
-        return dict(zip(phrases, np.bincount(which, minlength=len(phrases)).tolist(), strict=True))
-
-    def count(self, phrase: str) -> int:
-        """Occurrences by whole words, possessives included, of a matched phrase or an original of one."""
-        return self._counts[_key(phrase)]
 
     @cached_property
     def matches(self) -> list[Match]:

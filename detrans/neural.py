@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from transformers import BertConfig
 
 from detrans.document import Document
-from detrans.encode import Encoder, Passage, collate
+from detrans.encode import Encoder, Passage, Span, collate
 from detrans.errors import ModelError
-from detrans.features import Features
+from detrans.features import Features, Phrasebook
 from detrans.model import SpanModel
 from detrans.ngrams import NgramModel
 from detrans.normalise import Scored
@@ -42,18 +42,19 @@ class NeuralScorer:
                 f"cannot load the model in {directory} onto {device or 'the device'}: {error}"
             ) from error
         self._encoder = Encoder(directory / "tokenizer.json")
-        self._ngrams = ngrams
+        self._book = Phrasebook(ngrams)
 
     def score(self, documents: Sequence[tuple[Document, int]]) -> list[Judgement]:
         judgements = [Judgement([]) for _ in documents]
         passages: list[tuple[int, Passage]] = []
         for number, (document, level) in enumerate(documents):
-            features = Features(document, level, self._ngrams)
+            features = Features(document, level, self._book)
+            spans: list[Span] = []
             for passage in self._encoder.passages(document, sentence_spans(document.text), level):
-                for span in passage.spans:
-                    self._encoder.describe(features, span)
                 if passage.spans:  # without a match there is nothing to decide
                     passages.append((number, passage))
+                    spans += passage.spans
+            self._encoder.describe(features, spans)
         for group in self._batches(passages):
             self._run(group, judgements)
         for judgement in judgements:
