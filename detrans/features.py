@@ -95,15 +95,16 @@ class Phrasebook:
         # their place in memory.
         self._numbers: dict[int, int] = {}
         self._kept: list[list[Form]] = []
-        self._phrases, self._rows, self._words = map(_Growing, (_PHRASE, _ROW, np.uint64))
+        self._phrases, self._rows = _Growing(_PHRASE), _Growing(_ROW)
+        self._words = _Growing(np.uint64)
 
     def phrases(self, matches: Sequence[Match]) -> npt.NDArray[Any]:
         """The `_PHRASE` of each match."""
-        known = self._numbers
-        new = {id(m.candidates): m.candidates for m in matches if id(m.candidates) not in known}
-        if new:
-            self._learn(list(new.values()))
-        numbers = np.fromiter((known[id(m.candidates)] for m in matches), np.int64, len(matches))
+        wanted = [id(m.candidates) for m in matches]
+        if new := set(wanted) - self._numbers.keys():
+            found = {id(m.candidates): m.candidates for m in matches}
+            self._learn([found[which] for which in found if which in new])
+        numbers = np.fromiter(map(self._numbers.__getitem__, wanted), np.int64, len(wanted))
         return self._phrases.values[numbers]
 
     def rows(self, phrases: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -203,14 +204,12 @@ class Features:
     def _hashes(self) -> Hashes:
         return self._book.ngrams.hashes(self._document.words)
 
-    def _context(
-        self, rows: npt.NDArray[Any], starts: Ints, match: Ints, first: Ints, last: Ints
-    ) -> Numbers:
+    def _context(self, rows: npt.NDArray[Any], starts: Ints, match: Ints, first: Ints, last: Ints) -> Numbers:
         """ln P of each row's words between the two words before the match and the two after."""
         here, length = self._hashes, rows["length"]
-        begin = _offsets(length + 4)
-        end = begin + length + 4
-        words = np.empty(end[-1], np.uint64)
+        end = np.cumsum(length + 4)
+        begin = end - length - 4
+        words = np.empty((length + 4).sum(), np.uint64)
         words[begin], words[begin + 1] = here[first - 2][match], here[first - 1][match]
         words[_ranges(begin + 2, length)] = self._book.words(_ranges(rows["word"], length))
         words[end - 2], words[end - 1] = here[last][match], here[last + 1][match]

@@ -42,7 +42,8 @@ def word_hash(word: str) -> int:
 def mix(value: Hashes, words: Hashes) -> Hashes:
     """The hash of sequences that go on with one more word each: (N,) from (N,) and (N,)."""
     value = (value ^ words) * np.uint64(_PRIME)
-    return value ^ (value >> np.uint64(29))
+    value ^= value >> np.uint64(29)
+    return value
 
 
 def combine_arrays(*columns: Hashes) -> Keys:
@@ -50,7 +51,8 @@ def combine_arrays(*columns: Hashes) -> Keys:
     value = np.zeros(len(columns[0]), np.uint64)
     for column in columns:
         value = mix(value, column)
-    return (value >> np.uint64(32)).astype(np.uint32)
+    keys: Keys = (value >> np.uint64(32)).astype(np.uint32)
+    return keys
 
 
 class _WordHashes(dict[str, int]):
@@ -93,11 +95,11 @@ class NgramModel:
     def _find(self, keys: Keys) -> tuple[npt.NDArray[np.bool_], Numbers]:
         """Which keys the table holds, and the values of those."""
         bucket = keys >> _SHIFT
-        at, end = self._starts[bucket], self._starts[bucket + 1]
+        at, end = self._starts.take(bucket), self._starts.take(bucket + np.uint32(1))
         found = np.zeros(len(keys), bool)
         left = np.flatnonzero(at < end)
         while len(left):
-            same = self._keys[at[left]] == keys[left]
+            same = self._keys.take(at[left]) == keys[left]
             found[left[same]] = True
             left = left[~same]
             at[left] += 1
