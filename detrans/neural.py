@@ -24,6 +24,21 @@ from detrans.segment import sentence_spans
 BUDGET = 32_768  # tokens of a batch on a GPU, padding included
 
 
+def load_network(directory: Path, config: dict[str, Any]) -> SpanModel:
+    """The network with the weights in `directory`, in single precision."""
+    weights = {k: v.float() for k, v in load_file(directory / "weights.safetensors").items()}
+    # Nothing is drawn at random only to be overwritten.
+    with torch.device("meta"):
+        network = SpanModel(BertConfig(**config["encoder"]))
+    network.load_state_dict(weights, assign=True)
+    # What the library keeps beside the weights and saves nowhere.
+    embeddings = network.encoder.embeddings
+    places = torch.arange(embeddings.position_ids.shape[-1]).unsqueeze(0)
+    embeddings.register_buffer("position_ids", places, persistent=False)
+    embeddings.register_buffer("token_type_ids", torch.zeros_like(places), persistent=False)
+    return network
+
+
 class NeuralScorer:
     """The shipped network. On the CPU one passage at a time, so that a batch changes no bit."""
 
@@ -32,9 +47,7 @@ class NeuralScorer:
     ) -> None:
         try:
             self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-            network = SpanModel(BertConfig(**config["encoder"]))
-            weights = load_file(directory / "weights.safetensors")
-            network.load_state_dict({k: v.float() for k, v in weights.items()})
+            network = load_network(directory, config)
             dtype = torch.bfloat16 if self.device.type == "cuda" else torch.float32
             self._network = network.to(self.device, dtype).eval()
         except (RuntimeError, TypeError, KeyError, OSError, SafetensorError) as error:

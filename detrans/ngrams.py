@@ -25,8 +25,8 @@ BACKOFF = -0.9  # ln 0.4
 UNKNOWN = -16.0
 BOUNDARY = "."  # stands for any punctuation and for the ends of the text
 MOST_WORDS = 500_000  # whose hashes are kept: bounds the memory of a long run
-_SHIFT = np.uint32(10)  # a bucket of keys has all but these bits in common
-_BUCKETS = 1 << 22
+_SHIFT = np.uint32(11)  # the keys of a bucket differ in these bits alone
+_BUCKETS = 1 << 21
 _PRIME = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 
@@ -75,7 +75,8 @@ class NgramModel:
         # Where the keys of each bucket begin. Most buckets have one key or none, so that hardly
         # anything is left to search: a third of the time of a binary search.
         self._starts = np.zeros(_BUCKETS + 1, np.int32)
-        np.cumsum(np.bincount(self._keys >> _SHIFT, minlength=_BUCKETS), out=self._starts[1:])
+        self._starts[(self._keys >> _SHIFT) + np.uint32(1)] = np.arange(1, len(self._keys) + 1)
+        np.maximum.accumulate(self._starts, out=self._starts)
         self._hashes = _WordHashes()
 
     @classmethod
