@@ -109,10 +109,8 @@ class Encoder:
 
     def describe(self, features: Features, spans: Sequence[Span]) -> None:
         """Fill in the candidates' pieces and features of spans."""
-        if not spans:
-            return
         rows, starts = features.rows([span.match for span in spans])
-        for span, own in zip(spans, np.split(rows, starts[1:]), strict=True):
+        for span, own in zip(spans, np.split(rows, starts)[1:], strict=True):
             candidates = span.match.candidates
             phrases = [candidates[0].spun, *(c.original for c in candidates[:MOST_CANDIDATES])]
             span.pieces = [self.pieces(p) for p in phrases]

@@ -147,8 +147,7 @@ def compare(document: Document, book: Phrasebook) -> None:
     level = gather(document).level
     features, plain_features = Features(document, level, book), PlainFeatures(document, level)
     rows, starts = features.rows(document.matches)
-    parts = np.split(rows, starts[1:]) if document.matches else []
-    for match, part in zip(document.matches, parts, strict=True):
+    for match, part in zip(document.matches, np.split(rows, starts)[1:], strict=True):
         np.testing.assert_allclose(part, plain_features.rows(match), rtol=1e-5, atol=1e-5)
 
 
@@ -188,7 +187,7 @@ def test_cases_compete_among_themselves() -> None:
     network = Network.load(LEXICAL / "scorer.safetensors")
     cases = [np.random.default_rng(n).normal(size=(n, 26)).astype(np.float32) for n in (1, 2, 11, 1, 5)]
     starts = np.cumsum([0, *map(len, cases)])[:-1]
-    together = np.split(network.cases(np.concatenate(cases), starts), starts[1:])
+    together = np.split(network.cases(np.concatenate(cases), starts), starts)[1:]
     for rows, probabilities in zip(cases, together, strict=True):
         assert probabilities.tolist() == pytest.approx(PlainScorer().probabilities(rows.tolist()), abs=1e-5)
         assert probabilities.tolist() == pytest.approx(network.probabilities(rows.tolist()), abs=1e-5)

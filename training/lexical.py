@@ -44,7 +44,7 @@ def examples(corpora: Path, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         features = Features(document, gather(document).level, book)
         matches = document.matches
         table, first = features.rows(matches)
-        for match, rows in zip(matches, np.split(table, first[1:]), strict=True):
+        for match, rows in zip(matches, np.split(table, first)[1:], strict=True):
             choice = target(match, spun, starts, len(rows) - 1)
             if choice == IGNORE:
                 continue
