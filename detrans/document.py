@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,13 +12,13 @@ from detrans.fold import SPACE, Folded, fold
 from detrans.language import foreign_spans
 from detrans.lexicon import Form, Lexicon
 from detrans.lookalikes import Disguise, disguises
-from detrans.match import Matcher
 from detrans.ngrams import BOUNDARY
 from detrans.protect import Spans, merge, protected_spans, touches
 
+_LINE_BREAK = re.compile(r"[\r\n]")
 
-@dataclass(frozen=True, slots=True)
-class Match:
+
+class Match(NamedTuple):
     """A lexicon phrase in a document: [start, end) in characters, its words, its originals.
 
     `first` and `last` number the words in `Document.words`; `last` is exclusive.
@@ -32,10 +33,6 @@ class Match:
     @property
     def evidence(self) -> float:
         return self.candidates[0].evidence
-
-
-def _key(phrase: str) -> str:
-    return phrase.lower().encode("ascii", "replace").decode("ascii")
 
 
 class Document:
@@ -110,32 +107,17 @@ class Document:
         return self._words[0]
 
     @cached_property
-    def _counts(self) -> dict[str, int]:
-        # All phrases in one pass: one pass each would take quadratic time, as long texts have more.
-        forms = {id(m.candidates): m.candidates for m in self.matches}.values()
-        phrases = list({_key(p) for candidates in forms for f in candidates for p in (f.spun, f.original)})
-        which, _, _ = Matcher(phrases).find(self.folded)
-        return dict(zip(phrases, np.bincount(which, minlength=len(phrases)).tolist(), strict=True))
-
-    def count(self, phrase: str) -> int:
-        """Occurrences by whole words, possessives included, of a matched phrase or an original of one."""
-        return self._counts[_key(phrase)]
-
-    @cached_property
     def matches(self) -> list[Match]:
         """All matches that may be repaired, by start, longest first."""
-        offsets = self._words[1]
-        place = {offset: i for i, offset in enumerate(offsets)}
-        result = []
-        index = self.folded.index
-        found = self._lexicon.matcher.find(self.folded)
-        for number, start, end in zip(*(column.tolist() for column in found), strict=True):
-            first = place.get(start)
-            if first is None or self._kept(number):
-                continue
-            a, b = int(index[start]), int(index[end - 1]) + 1
-            if "\n" in self.text[a:b] or "\r" in self.text[a:b]:
-                continue  # a repair would have to move a line break
-            last = first + self._lexicon.phrases[number].count(" ") + 1
-            result.append(Match(a, b, first, last, self._lexicon.candidates[number]))
-        return result
+        number, start, end = self._lexicon.matcher.find(self.folded)
+        begin, stop = self.folded.index[start], self.folded.index[end - 1] + 1
+        # A repair over a line break would have to move it.
+        breaks = np.array([m.start() for m in _LINE_BREAK.finditer(self.text)], np.int64)
+        good = breaks.searchsorted(begin) == breaks.searchsorted(stop)
+        if self.keep:
+            good &= ~np.fromiter(map(self._kept, number.tolist()), bool, len(number))
+        offsets = np.array(self._words[1])
+        first, last = offsets.searchsorted(start[good]), offsets.searchsorted(end[good])
+        numbers = number[good].tolist()
+        columns = (column.tolist() for column in (begin[good], stop[good], first, last))
+        return list(map(Match, *columns, map(self._lexicon.candidates.__getitem__, numbers)))

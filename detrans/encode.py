@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -14,7 +15,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from detrans.document import Document, Match
-from detrans.features import FEATURES, MOST_CANDIDATES, Features
+from detrans.features import FEATURES, MOST_CANDIDATES, Features, Rows
 
 if TYPE_CHECKING:
     from detrans.model import Batch
@@ -23,6 +24,7 @@ LONGEST = 192  # word pieces of a passage, control tokens included
 MOST_PIECES = 6  # of a candidate
 CLS, SEP, FIRST_LEVEL = 101, 102, 1  # of the BERT vocabulary; [unused0] marks level 0
 _SURROGATE = re.compile("[\ud800-\udfff]")
+NO_ROWS: Rows = np.empty((0, FEATURES), np.float32)
 _CONTROL = 2  # tokens before the text: CLS and the document's level
 
 
@@ -39,7 +41,7 @@ class Span:
     first: int
     last: int
     pieces: list[list[int]]
-    features: list[list[float]]
+    features: Rows
 
 
 @dataclass(slots=True)
@@ -103,14 +105,16 @@ class Encoder:
             last = bisect_left(passage.offsets, match.end, key=lambda o: o[0]) - 1
             if match.end > passage.end or not first <= last < len(passage.offsets):
                 continue
-            passage.spans.append(Span(match, first + _CONTROL, last + _CONTROL, [], []))
+            passage.spans.append(Span(match, first + _CONTROL, last + _CONTROL, [], NO_ROWS))
 
-    def describe(self, features: Features, span: Span) -> None:
-        """Fill in the candidates' pieces and features of a span."""
-        match = span.match
-        phrases = [match.candidates[0].spun, *(c.original for c in match.candidates[:MOST_CANDIDATES])]
-        span.pieces = [self.pieces(p) for p in phrases]
-        span.features = features.rows(match)
+    def describe(self, features: Features, spans: Sequence[Span]) -> None:
+        """Fill in the candidates' pieces and features of spans."""
+        rows, starts = features.rows([span.match for span in spans])
+        for span, own in zip(spans, np.split(rows, starts)[1:], strict=True):
+            candidates = span.match.candidates
+            phrases = [candidates[0].spun, *(c.original for c in candidates[:MOST_CANDIDATES])]
+            span.pieces = [self.pieces(p) for p in phrases]
+            span.features = own
 
 
 def collate(passages: list[Passage]) -> Batch:

@@ -1,105 +1,251 @@
 """What is known of a candidate besides the passage: its place among the n-grams, its
-share among the originals, and how often the document has it."""
+share among the originals, and how often the document has it.
+
+All candidates of a document are worked on together, as a document has hundreds of matches with some
+candidates each, and numpy takes hardly longer for a thousand rows than for one.
+"""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from detrans.document import Document, Match
 from detrans.lexicon import Form
-from detrans.ngrams import NgramModel
+from detrans.ngrams import BOUNDARY, Hashes, Ints, NgramModel, Numbers, mix, word_hash
 
 FEATURES = 26  # numbers for each candidate
 MOST_CANDIDATES = 10  # per span, by share
 NEAR = 25  # words to each side in which other matches speak for or against a match
 CLIP = 4.0  # the most that a match's evidence counts, so that one phrase cannot shout down the rest
 
+Rows = npt.NDArray[np.float32]
 
-def context_scores(document: Document, match: Match, ngrams: NgramModel) -> list[float]:
-    """ln P of the phrase as it stands, then with each candidate in its place."""
-    words = document.words
-    first, last = match.first, match.last
-    left = (words[first - 2], words[first - 1])
-    right = (words[last], words[last + 1])
-    here = words[first:last]
-    phrase = match.candidates[0].spun
-    suffix = here[-1][len(phrase.rsplit(" ", 1)[-1]) :]  # a possessive ending stays
-    scores = [ngrams.score(left, here, right)]
-    for candidate in match.candidates[:MOST_CANDIDATES]:
-        scores.append(ngrams.score(left, (candidate.original.lower() + suffix).split(" "), right))
-    return scores
+# A phrase: which rows are its own; its evidence, clipped, and its likeliest family.
+_PHRASE = np.dtype([("first", "i8"), ("count", "i8"), ("evidence", "f8"), ("family", "i8")])
+# A row: the features that no document changes (columns _FIXED); where its words are; the hash of
+# them all, and of the last with a possessive ending; their share of clean text; the pair's family.
+_FIXED = [0, 4, 5, 6, 7, 10]
+_ROW = np.dtype(
+    [
+        ("fixed", "f8", len(_FIXED)),
+        ("word", "i8"),
+        ("length", "i8"),
+        ("hash", "u8"),
+        ("possessive", "u8"),
+        ("share", "f8"),
+        ("family", "i8"),
+    ]
+)
 
 
-def habit(document: Document, phrase: str, ngrams: NgramModel) -> tuple[float, float]:
-    """How often the document has a phrase, and how often clean text of its length would.
+class _Growing:
+    """An array that grows at its end, with room to spare, so that it is seldom copied."""
 
-    A spinner that writes "stated" for "said" leaves many of the one and none of the other: what
-    no single passage shows.
-    """
-    expected = document.word_count * math.exp(ngrams.share(phrase))
-    return math.log1p(document.count(phrase)) / 2, math.log1p(expected) / 2
+    def __init__(self, dtype: npt.DTypeLike) -> None:
+        self._room: npt.NDArray[Any] = np.empty(256, dtype)
+        self.length = 0
+
+    @property
+    def values(self) -> npt.NDArray[Any]:
+        return self._room[: self.length]
+
+    def extend(self, more: npt.NDArray[Any]) -> None:
+        end = self.length + len(more)
+        if end > len(self._room):
+            self._room = np.concatenate((self.values, np.empty(end, self._room.dtype)))
+        self._room[self.length : end] = more
+        self.length = end
+
+
+def _offsets(lengths: Ints) -> Ints:
+    """Where each of some stretches begins that lie end to end."""
+    return np.cumsum(lengths) - lengths
+
+
+def _ranges(starts: Ints, lengths: Ints) -> Ints:
+    """The numbers from each start on, as many as its length says, end to end."""
+    return np.arange(lengths.sum()) + np.repeat(starts - _offsets(lengths), lengths)
+
+
+def _fixed(forms: list[Form]) -> Iterator[tuple[float, ...]]:
+    """The features in columns _FIXED of *keep* and of each candidate."""
+    spun = forms[0]
+    yield 1.0, 0.0, spun.evidence / 4, math.log10(spun.rate + 0.01) / 3, 0.0, 0.0
+    length = spun.spun.count(" ")
+    for form in forms:
+        longer = form.original.count(" ") - length
+        yield 0.0, math.log(form.share + 1e-4) / 4, 0.0, 0.0, longer / 2, float(form.family != "any")
+
+
+class Phrasebook:
+    """What the lexicon and the n-grams say of phrases whatever the document: worked out when a phrase
+    is first met, then kept. Row by row for *keep* and each candidate of a phrase."""
+
+    def __init__(self, ngrams: NgramModel) -> None:
+        self.ngrams = ngrams
+        self.longest = 0  # words of a phrase
+        self.families = {"any": 0}
+        # Phrases are told apart by the identity of their candidates: these are kept, lest others take
+        # their place in memory.
+        self._numbers: dict[int, int] = {}
+        self._kept: list[list[Form]] = []
+        self._phrases, self._rows = _Growing(_PHRASE), _Growing(_ROW)
+        self._words = _Growing(np.uint64)
+
+    def phrases(self, matches: Sequence[Match]) -> npt.NDArray[Any]:
+        """The `_PHRASE` of each match."""
+        wanted = [id(m.candidates) for m in matches]
+        if new := set(wanted) - self._numbers.keys():
+            found = {id(m.candidates): m.candidates for m in matches}
+            self._learn([found[which] for which in found if which in new])
+        numbers = np.fromiter(map(self._numbers.__getitem__, wanted), np.int64, len(wanted))
+        return self._phrases.values[numbers]
+
+    def rows(self, phrases: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The `_ROW`s of phrases, end to end."""
+        return self._rows.values[_ranges(phrases["first"], phrases["count"])]
+
+    def words(self, which: Ints) -> Hashes:
+        """The hashes of words by their number."""
+        hashes: Hashes = self._words.values[which]
+        return hashes
+
+    def _learn(self, new: list[list[Form]]) -> None:
+        forms = [candidates[:MOST_CANDIDATES] for candidates in new]
+        phrases = np.empty(len(new), _PHRASE)
+        phrases["count"] = [1 + len(some) for some in forms]
+        phrases["first"] = self._rows.length + _offsets(phrases["count"])
+        phrases["evidence"] = np.clip([some[0].evidence for some in forms], 0.0, CLIP)
+        phrases["family"] = [self._family(some[0]) for some in forms]
+        self._add_rows(forms)
+        self._numbers.update((id(c), n) for n, c in enumerate(new, self._phrases.length))
+        self._kept += new
+        self._phrases.extend(phrases)
+
+    def _add_rows(self, forms: list[list[Form]]) -> None:
+        spelt = [p.lower() for some in forms for p in (some[0].spun, *(f.original for f in some))]
+        split = [phrase.split(" ") for phrase in spelt]
+        words = self.ngrams.hashes([word for one in split for word in one])
+        rows = np.empty(len(spelt), _ROW)
+        rows["fixed"] = [row for some in forms for row in _fixed(some)]
+        rows["length"] = [len(one) for one in split]
+        starts = _offsets(rows["length"])
+        rows["word"] = self._words.length + starts
+        rows["hash"] = self._hash(words, starts, rows["length"])
+        rows["possessive"] = self.ngrams.hashes([one[-1] + "'s" for one in split])
+        rows["share"] = np.exp(self.ngrams.share(spelt))
+        rows["family"] = [f for some in forms for f in (0, *map(self._family, some))]
+        self._words.extend(words)
+        self._rows.extend(rows)
+
+    def _hash(self, words: Hashes, starts: Ints, lengths: Ints) -> Hashes:
+        """One hash for each of the phrases that lie end to end in `words`."""
+        value = np.zeros(len(starts), np.uint64)
+        self.longest = max(self.longest, int(lengths.max()))
+        for i in range(self.longest):
+            longer = lengths > i
+            value[longer] = mix(value[longer], words[starts[longer] + i])
+        return value
+
+    def _family(self, form: Form) -> int:
+        return self.families.setdefault(form.family, len(self.families))
 
 
 class Features:
     """Rows of `FEATURES` numbers of magnitude about one for the matches of one document."""
 
-    def __init__(self, document: Document, level: int, ngrams: NgramModel) -> None:
-        self._document, self._ngrams = document, ngrams
+    def __init__(self, document: Document, level: int, book: Phrasebook) -> None:
+        self._document, self._book = document, book
         self._level = level / 4 - 1
+        matches = document.matches
+        phrases = book.phrases(matches)
         mass = np.zeros(len(document.words) + 1)
-        for match in document.matches:  # the strongest reading of each word
-            at = match.first + 1
-            mass[at] = max(mass[at], min(max(match.evidence, 0.0), CLIP) / CLIP)
+        first = np.fromiter((m.first for m in matches), np.int64, len(matches))
+        np.maximum.at(mass, first + 1, phrases["evidence"] / CLIP)  # the strongest reading of each word
         self._mass = np.cumsum(mass)
-        self._family: defaultdict[str, float] = defaultdict(float)  # evidence by family of the likeliest pair
-        for match in document.matches:
-            self._family[match.candidates[0].family] += min(max(match.evidence, 0.0), CLIP)
-        self._total = 1 + sum(self._family.values())
+        # How much here looks like the work of the spinners of a family, of those that are told apart.
+        family = np.bincount(phrases["family"], phrases["evidence"], len(book.families))
+        self._family = family / (1 + family.sum())
+        self._family[book.families["any"]] = 0.0
 
-    def _near(self, match: Match) -> float:
-        """Evidence of the matches around this one."""
+    def rows(self, matches: Sequence[Match]) -> tuple[Rows, Ints]:
+        """For each of these matches of the document *keep* and the candidates, each with its own
+        numbers, then those of *keep* and the place, (N, FEATURES); and the row of each *keep*."""
+        phrases = self._book.phrases(matches)
+        rows = self._book.rows(phrases)
+        starts = _offsets(phrases["count"])
+        bounds = np.fromiter((n for m in matches for n in (m.first, m.last)), np.int64, 2 * len(matches))
+        first, last = bounds.reshape(-1, 2).T
+        match = np.repeat(np.arange(len(matches)), phrases["count"])
+        context = self._context(rows, starts, match, first, last)
+        best = np.maximum.reduceat(context, starts)
+        result = np.empty((len(rows), FEATURES), np.float32)
+        result[:, _FIXED] = rows["fixed"]
+        result[:, 1] = (context - context[starts][match]) / 8
+        result[:, 2] = (context - best[match]) / 8
+        result[:, 3] = context / 40
+        # A spinner that writes "stated" for "said" leaves many of the one and none of the other,
+        # which no single passage shows: how often a phrase is here, and would be in clean text.
+        result[:, 8] = np.log1p(self._counts(rows["hash"])) / 2
+        result[:, 9] = np.log1p(self._document.word_count * rows["share"]) / 2
+        result[:, 11] = self._family[rows["family"]]
+        result[:, 12:24] = result[starts, :12][match]
+        result[:, 24] = self._level
+        result[:, 25] = self._near(first, last)[match]
+        return result, starts
+
+    @cached_property
+    def _hashes(self) -> Hashes:
+        return self._book.ngrams.hashes(self._document.words)
+
+    def _context(self, rows: npt.NDArray[Any], starts: Ints, match: Ints, first: Ints, last: Ints) -> Numbers:
+        """ln P of each row's words between the two words before the match and the two after."""
+        here, length = self._hashes, rows["length"]
+        end = np.cumsum(length + 4)
+        begin = end - length - 4
+        words = np.empty((length + 4).sum(), np.uint64)
+        words[begin], words[begin + 1] = here[first - 2][match], here[first - 1][match]
+        words[_ranges(begin + 2, length)] = self._book.words(_ranges(rows["word"], length))
+        words[end - 2], words[end - 1] = here[last][match], here[last + 1][match]
+        # A possessive ending is no part of the phrase and stays.
+        possessive = (words[end[starts] - 3] != here[last - 1])[match]
+        words[end[possessive] - 3] = rows["possessive"][possessive]
+        return self._book.ngrams.score(words, begin)
+
+    @cached_property
+    def _windows(self) -> Hashes:
+        """The hashes of all the document's word sequences without punctuation, sorted."""
+        words, hashes = self._document.words, self._hashes
+        inside = hashes != np.uint64(word_hash(BOUNDARY))
+        possessive = np.fromiter((w.endswith("'s") for w in words), bool, len(words))
+        plain = np.zeros(len(words), np.uint64)
+        plain[possessive] = self._book.ngrams.hashes([w[:-2] for w in words if w.endswith("'s")])
+        at = np.flatnonzero(inside)
+        value = np.zeros(len(at), np.uint64)
+        found = []
+        for _ in range(self._book.longest):
+            short = possessive[at]
+            found.append(mix(value[short], plain[at[short]]))
+            value = mix(value, hashes[at])
+            found.append(value)
+            more = inside[at + 1]
+            at, value = at[more] + 1, value[more]
+        return np.sort(np.concatenate(found))
+
+    def _counts(self, phrases: Hashes) -> Ints:
+        """How often the document has each phrase by whole words, possessives included."""
+        windows = self._windows
+        return windows.searchsorted(phrases, "right") - windows.searchsorted(phrases)
+
+    def _near(self, first: Ints, last: Ints) -> Numbers:
+        """Evidence of the matches around each."""
         sums = self._mass
-        low, high = max(match.first - NEAR, 0), min(match.last + NEAR, len(sums) - 1)
-        around = sums[high] - sums[low] - (sums[match.last] - sums[match.first])
-        return float(around) / math.sqrt(high - low)
-
-    def _kin(self, candidate: Form) -> tuple[float, float]:
-        """Whether only some spinners make this pair, and how much here looks like their work."""
-        if candidate.family == "any":
-            return 0.0, 0.0
-        return 1.0, self._family[candidate.family] / self._total
-
-    def rows(self, match: Match) -> list[list[float]]:
-        """For *keep* and for each candidate: its own numbers, then those of *keep* and the place,
-        shape (1 + candidates, FEATURES)."""
-        document, ngrams = self._document, self._ngrams
-        context = context_scores(document, match, ngrams)
-        best = max(context)
-        own = context[0]
-        spun = match.candidates[0]
-        common = math.log10(spun.rate + 0.01)
-        here = habit(document, spun.spun, ngrams)
-        rows = [
-            [1.0, 0.0, (own - best) / 8, own / 40, 0.0, spun.evidence / 4, common / 3, 0.0, *here, 0.0, 0.0]
-        ]
-        length = spun.spun.count(" ")
-        for candidate, score in zip(match.candidates, context[1:], strict=False):
-            rows.append(
-                [
-                    0.0,
-                    (score - own) / 8,
-                    (score - best) / 8,
-                    score / 40,
-                    math.log(candidate.share + 1e-4) / 4,
-                    0.0,
-                    0.0,
-                    (candidate.original.count(" ") - length) / 2,
-                    *habit(document, candidate.original, ngrams),
-                    *self._kin(candidate),
-                ]
-            )
-        shared = [*rows[0], self._level, self._near(match)]
-        return [[*row, *shared] for row in rows]
+        low, high = np.maximum(first - NEAR, 0), np.minimum(last + NEAR, len(sums) - 1)
+        around: Numbers = (sums[high] - sums[low] - (sums[last] - sums[first])) / np.sqrt(high - low)
+        return around

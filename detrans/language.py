@@ -60,8 +60,8 @@ def foreign(stretch: str) -> bool | None:
     strong: Counter[str] = Counter()
     particles: Counter[str] = Counter()
     english = 0
-    for word in set(small):
-        languages = known.get(word, ())
+    for word in known.keys() & set(small):
+        languages = known[word]
         english += "en" in languages
         (particles if _PARTICLE in languages or len(word) == 1 else strong).update(languages)
     most = 0

@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from transformers import BertConfig
 
 from detrans.document import Document
-from detrans.encode import Encoder, Passage, collate
+from detrans.encode import Encoder, Passage, Span, collate
 from detrans.errors import ModelError
-from detrans.features import Features
+from detrans.features import Features, Phrasebook
 from detrans.model import SpanModel
 from detrans.ngrams import NgramModel
 from detrans.normalise import Scored
@@ -22,6 +22,21 @@ from detrans.scorers import Judgement
 from detrans.segment import sentence_spans
 
 BUDGET = 32_768  # tokens of a batch on a GPU, padding included
+
+
+def load_network(directory: Path, config: dict[str, Any]) -> SpanModel:
+    """The network with the weights in `directory`, in single precision."""
+    weights = {k: v.float() for k, v in load_file(directory / "weights.safetensors").items()}
+    # Nothing is drawn at random only to be overwritten.
+    with torch.device("meta"):
+        network = SpanModel(BertConfig(**config["encoder"]))
+    network.load_state_dict(weights, assign=True)
+    # What the library keeps beside the weights and saves nowhere.
+    embeddings = network.encoder.embeddings
+    places = torch.arange(embeddings.position_ids.shape[-1]).unsqueeze(0)
+    embeddings.register_buffer("position_ids", places, persistent=False)
+    embeddings.register_buffer("token_type_ids", torch.zeros_like(places), persistent=False)
+    return network
 
 
 class NeuralScorer:
@@ -32,9 +47,7 @@ class NeuralScorer:
     ) -> None:
         try:
             self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-            network = SpanModel(BertConfig(**config["encoder"]))
-            weights = load_file(directory / "weights.safetensors")
-            network.load_state_dict({k: v.float() for k, v in weights.items()})
+            network = load_network(directory, config)
             dtype = torch.bfloat16 if self.device.type == "cuda" else torch.float32
             self._network = network.to(self.device, dtype).eval()
         except (RuntimeError, TypeError, KeyError, OSError, SafetensorError) as error:
@@ -42,18 +55,19 @@ class NeuralScorer:
                 f"cannot load the model in {directory} onto {device or 'the device'}: {error}"
             ) from error
         self._encoder = Encoder(directory / "tokenizer.json")
-        self._ngrams = ngrams
+        self._book = Phrasebook(ngrams)
 
     def score(self, documents: Sequence[tuple[Document, int]]) -> list[Judgement]:
         judgements = [Judgement([]) for _ in documents]
         passages: list[tuple[int, Passage]] = []
         for number, (document, level) in enumerate(documents):
-            features = Features(document, level, self._ngrams)
+            features = Features(document, level, self._book)
+            spans: list[Span] = []
             for passage in self._encoder.passages(document, sentence_spans(document.text), level):
-                for span in passage.spans:
-                    self._encoder.describe(features, span)
                 if passage.spans:  # without a match there is nothing to decide
                     passages.append((number, passage))
+                    spans += passage.spans
+            self._encoder.describe(features, spans)
         for group in self._batches(passages):
             self._run(group, judgements)
         for judgement in judgements:

@@ -9,18 +9,24 @@ normalised model at this size.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 Hashes = npt.NDArray[np.uint64]
+Keys = npt.NDArray[np.uint32]
+Numbers = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 STEP = 1 / 16
 BACKOFF = -0.9  # ln 0.4
 UNKNOWN = -16.0
 BOUNDARY = "."  # stands for any punctuation and for the ends of the text
+MOST_WORDS = 500_000  # whose hashes are kept: bounds the memory of a long run
+_SHIFT = np.uint32(11)  # the keys of a bucket differ in these bits alone
+_BUCKETS = 1 << 21
 _PRIME = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 
@@ -33,38 +39,45 @@ def word_hash(word: str) -> int:
     return value
 
 
-def combine(*hashes: int) -> int:
-    """The 32-bit key of an n-gram from its words' hashes."""
-    value = 0
-    for h in hashes:
-        value = ((value ^ h) * _PRIME) & _MASK
-        value ^= value >> 29
-    return value >> 32
+def mix(value: Hashes, words: Hashes) -> Hashes:
+    """The hash of sequences that go on with one more word each: (N,) from (N,) and (N,)."""
+    value = (value ^ words) * np.uint64(_PRIME)
+    value ^= value >> np.uint64(29)
+    return value
 
 
-def combine_arrays(*columns: Hashes) -> npt.NDArray[np.uint32]:
-    """`combine` over arrays: one column of word hashes for each place in the n-gram."""
+def combine_arrays(*columns: Hashes) -> Keys:
+    """The 32-bit keys of n-grams: one column of word hashes for each place in them."""
     value = np.zeros(len(columns[0]), np.uint64)
     for column in columns:
-        value = (value ^ column) * np.uint64(_PRIME)
-        value ^= value >> np.uint64(29)
-    keys: npt.NDArray[np.uint32] = (value >> np.uint64(32)).astype(np.uint32)
+        value = mix(value, column)
+    keys: Keys = (value >> np.uint64(32)).astype(np.uint32)
     return keys
 
 
+class _WordHashes(dict[str, int]):
+    """`word_hash` of each word, worked out once."""
+
+    def __missing__(self, word: str) -> int:
+        value = self[word] = word_hash(word)
+        return value
+
+
 class NgramModel:
-    """Log-probabilities of words after their one or two predecessors."""
+    """Log-probabilities of words after their one or two predecessors.
+
+    Everything goes in and comes out by the array: one look-up costs about as much as a hundred.
+    """
 
     def __init__(self, gaps: npt.NDArray[np.uint16], values: npt.NDArray[np.uint8]) -> None:
-        keys = np.cumsum(gaps, dtype=np.uint32)
-        # Single numbers come out of a memoryview faster than out of an array.
-        self._keys = keys.data
-        self._values = (-STEP * values.astype(np.float32)).data
-        # Where the keys with each first half begin: what is left to search is short.
-        halves = np.arange(1 << 16, dtype=np.uint32) << np.uint32(16)
-        self._starts: list[int] = [*keys.searchsorted(halves).tolist(), len(keys)]
-        self._cache: dict[tuple[str, ...], float] = {}
-        self._hashes: dict[str, int] = {}
+        self._keys: Keys = np.cumsum(gaps, dtype=np.uint32)
+        self._values = values
+        # Where the keys of each bucket begin. Most buckets have one key or none, so that hardly
+        # anything is left to search: a third of the time of a binary search.
+        self._starts = np.zeros(_BUCKETS + 1, np.int32)
+        self._starts[(self._keys >> _SHIFT) + np.uint32(1)] = np.arange(1, len(self._keys) + 1)
+        np.maximum.accumulate(self._starts, out=self._starts)
+        self._hashes = _WordHashes()
 
     @classmethod
     def load(cls, path: Path) -> NgramModel:
@@ -74,56 +87,48 @@ class NgramModel:
         tensors = load_file(path)
         return cls(tensors["gaps"], tensors["values"])
 
-    def _lookup(self, words: tuple[str, ...]) -> float | None:
-        hashes = []
-        for word in words:
-            known = self._hashes.get(word)
-            if known is None:
-                known = self._hashes[word] = word_hash(word)
-            hashes.append(known)
-        key = combine(*hashes)
-        half = key >> 16
-        at = bisect_left(self._keys, key, self._starts[half], self._starts[half + 1])
-        if at < len(self._keys) and self._keys[at] == key:
-            return self._values[at]
-        return None
-
-    def log_prob(self, word: str, before: str, before2: str) -> float:
-        """ln P(word | before2 before), backing off to shorter histories."""
-        gram = (before2, before, word)
-        known = self._cache.get(gram)
-        if known is not None:
-            return known
-        penalty = 0.0
-        result = UNKNOWN + 2 * BACKOFF
-        for skip in range(3):
-            found = self._lookup(gram[skip:])
-            if found is not None:
-                result = penalty + found
-                break
-            penalty += BACKOFF
-        if len(self._cache) > 500_000:  # bounds the memory of a long run
-            self._cache.clear()
+    def hashes(self, words: Sequence[str]) -> Hashes:
+        """`word_hash` of each word; shape (N,)."""
+        if len(self._hashes) > MOST_WORDS:
             self._hashes.clear()
-        self._cache[gram] = result
+        return np.fromiter(map(self._hashes.__getitem__, words), np.uint64, len(words))
+
+    def _find(self, keys: Keys) -> tuple[npt.NDArray[np.bool_], Numbers]:
+        """Which keys the table holds, and the values of those."""
+        bucket = keys >> _SHIFT
+        at, end = self._starts.take(bucket), self._starts.take(bucket + np.uint32(1))
+        found = np.zeros(len(keys), bool)
+        left = np.flatnonzero(at < end)
+        while len(left):
+            same = self._keys.take(at[left]) == keys[left]
+            found[left[same]] = True
+            left = left[~same]
+            at[left] += 1
+            left = left[at[left] < end[left]]
+        return found, -STEP * self._values[at[found]]
+
+    def log_probs(self, before2: Hashes, before: Hashes, words: Hashes) -> Numbers:
+        """ln P(word | before2 before) for columns of word hashes, backing off to shorter histories."""
+        result = np.full(len(words), UNKNOWN + 2 * BACKOFF)
+        left = np.arange(len(words))
+        history = [before2, before, words]
+        for skip in range(3):
+            found, values = self._find(combine_arrays(*(column[left] for column in history[skip:])))
+            result[left[found]] = skip * BACKOFF + values
+            left = left[~found]
         return result
 
-    def share(self, phrase: str) -> float:
-        """ln of how often the phrase begins at a word of clean text, the words told by unigram first."""
-        first, *rest = phrase.lower().split(" ")
-        total = self.log_prob(first, "", "") - 2 * BACKOFF
-        before2, before = "", first
-        for word in rest:
-            total += self.log_prob(word, before, before2)
-            before2, before = before, word
-        return total
+    def score(self, words: Hashes, starts: Ints) -> Numbers:
+        """ln P of word sequences, each after its own first two words; they lie end to end in `words`,
+        none shorter than three."""
+        told = np.ones(len(words), bool)
+        told[starts] = told[starts + 1] = False
+        at = np.flatnonzero(told)
+        values = self.log_probs(words[at - 2], words[at - 1], words[at])
+        return np.add.reduceat(values, starts - 2 * np.arange(len(starts)))
 
-    def score(self, left: tuple[str, str], words: list[str], right: tuple[str, str]) -> float:
-        """ln P(words right | left): what the sequence and its two followers cost together.
-
-        `left` is (second word before, word before); `right` the two words after.
-        """
-        sequence = [*left, *words, *right]
-        return sum(
-            self.log_prob(sequence[i], sequence[i - 1], sequence[i - 2]) for i in range(2, len(sequence))
-        )
+    def share(self, phrases: Sequence[str]) -> Numbers:
+        """ln of how often each phrase begins at a word of clean text."""
+        parts = [["", "", *phrase.lower().split(" ")] for phrase in phrases]
+        starts = np.cumsum([0, *map(len, parts)])[:-1]
+        return self.score(self.hashes([word for part in parts for word in part]), starts) - 2 * BACKOFF

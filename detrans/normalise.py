@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import regex
 
@@ -23,8 +23,7 @@ _THOUSANDS = re.compile(r",(?<=[A-Za-z],)\d{3}")  # the quick look before _NUMBE
 _NUMBER = regex.compile(rf"(?<![\w-])(?:{'|'.join(NUMBERS)})(?=(?:,\d{{3}})+(?![\d,]))", regex.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(NamedTuple):
     """A match with the probability of *keep* and of each of its candidates, in order."""
 
     match: Match
@@ -33,14 +32,14 @@ class Scored:
 
     @property
     def best(self) -> int:
-        return max(range(len(self.probabilities)), key=lambda i: self.probabilities[i])
+        return self.probabilities.index(max(self.probabilities))
 
 
 def choose(document: Document, scored: list[Scored], threshold: float) -> list[Edit]:
     """The edits worth making: no overlaps, the longer match first, the likelier among equals."""
     text = document.text
-    wanted = [s for s in scored if s.probabilities[s.best] >= threshold]
-    wanted.sort(key=lambda s: (s.match.first - s.match.last, -s.probabilities[s.best], s.match.start))
+    wanted = [s for s in scored if max(s.probabilities) >= threshold]
+    wanted.sort(key=lambda s: (s.match.first - s.match.last, -max(s.probabilities), s.match.start))
     taken: list[Scored] = []
     occupied: set[int] = set()
     for s in wanted:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from detrans.document import Document
-from detrans.features import Features
-from detrans.ngrams import NgramModel
+from detrans.features import Features, Phrasebook, Rows
+from detrans.ngrams import Ints, NgramModel, Numbers
 from detrans.normalise import Scored
+
+BLOCK = 4096  # matches scored at once: bounds the memory for the rows of a long document
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +39,11 @@ class Scorer(Protocol):
         ...
 
 
-def softmax(logits: list[float]) -> list[float]:
-    """Probabilities from logits."""
-    top = max(logits)
-    weights = [math.exp(x - top) for x in logits]
-    total = sum(weights)
-    return [w / total for w in weights]
+def softmax(logits: Numbers, starts: Ints) -> Numbers:
+    """Probabilities from logits, case by case: a case goes from its start to the next."""
+    case = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(logits)))
+    weights = np.exp(logits - np.maximum.reduceat(logits, starts)[case])
+    return weights / np.add.reduceat(weights, starts)[case]
 
 
 class Network:
@@ -62,9 +63,14 @@ class Network:
         return cls(load_file(path))
 
     def probabilities(self, rows: list[list[float]]) -> list[float]:
-        """Of each row (N, F): that it is the right one."""
-        logits = np.maximum(np.array(rows, np.float32) @ self._w1 + self._b1, 0.0) @ self._w2
-        return softmax(logits[:, 0].tolist())
+        """Of each row (N, F) of one case: that it is the right one."""
+        probabilities: list[float] = self.cases(np.array(rows, np.float32), np.zeros(1, np.int64)).tolist()
+        return probabilities
+
+    def cases(self, rows: Rows, starts: Ints) -> Numbers:
+        """The same for the rows (N, F) of many cases, each from its start to the next; shape (N,)."""
+        logits = np.maximum(rows @ self._w1 + self._b1, 0.0) @ self._w2
+        return softmax(logits[:, 0].astype(np.float64), starts)
 
 
 class LexicalScorer:
@@ -72,14 +78,19 @@ class LexicalScorer:
 
     def __init__(self, directory: Path, ngrams: NgramModel) -> None:
         self._network = Network.load(directory / "scorer.safetensors")
-        self._ngrams = ngrams
+        self._book = Phrasebook(ngrams)
 
     def score(self, documents: Sequence[tuple[Document, int]]) -> list[Judgement]:
         return [self._judge(document, level) for document, level in documents]
 
     def _judge(self, document: Document, level: int) -> Judgement:
-        scored, features = [], Features(document, level, self._ngrams)
-        for match in document.matches:
-            keep, *rest = self._network.probabilities(features.rows(match))
-            scored.append(Scored(match, keep, rest))
+        features = Features(document, level, self._book)
+        scored = []
+        for at in range(0, len(document.matches), BLOCK):
+            matches = document.matches[at : at + BLOCK]
+            rows, starts = features.rows(matches)
+            probabilities = self._network.cases(rows, starts).tolist()
+            bounds = pairwise([*starts.tolist(), len(rows)])
+            for match, (keep, end) in zip(matches, bounds, strict=True):
+                scored.append(Scored(match, probabilities[keep], probabilities[keep + 1 : end]))
         return Judgement(scored)

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from detrans.document import Document, Match
 from detrans.encode import Encoder, Passage, collate
 from detrans.evidence import gather
-from detrans.features import Features
+from detrans.features import Features, Phrasebook
 from detrans.lexicon import Lexicon, read_forms
 from detrans.model import Batch
 from detrans.ngrams import NgramModel
@@ -108,10 +109,10 @@ class Examples(IterableDataset[tuple[Batch, Labels]]):
         lexicon = Lexicon(forms)
         spinner = Spinner(lexicon)
         encoder = Encoder(self.tokenizer)
-        ngrams = NgramModel.load(self.lexical / "ngrams.safetensors")
+        book = Phrasebook(NgramModel.load(self.lexical / "ngrams.safetensors"))
         pool: list[tuple[Passage, list[int], list[int]]] = []
         for spun in stream(self.corpora, rng, spinner, number, workers, self.roundtrip):
-            pool += labelled(spun, rng, lexicon, ngrams, encoder)
+            pool += labelled(spun, rng, lexicon, book, encoder)
             if sum(len(p.tokens) for p, _, _ in pool) > 12 * self.budget:
                 yield from self._batches(pool, rng)
                 pool = []
@@ -195,23 +196,24 @@ def stream(
 
 
 def labelled(
-    spun: Spun, rng: random.Random, lexicon: Lexicon, ngrams: NgramModel, encoder: Encoder
+    spun: Spun, rng: random.Random, lexicon: Lexicon, book: Phrasebook, encoder: Encoder
 ) -> list[tuple[Passage, list[int], list[int]]]:
     """A few passages of one document with the choice per span and the damage per token."""
     document = Document(spun.text, lexicon)
     level = gather(document).level
-    features = Features(document, level, ngrams)
+    features = Features(document, level, book)
     passages = encoder.passages(document, sentence_spans(spun.text), level)
     rng.shuffle(passages)
     starts = [s.start for s in spun.spans]
     result = []
     for passage in passages[:3]:
+        encoder.describe(features, passage.spans)
         choices, spans = [], []
         for span in passage.spans:
-            encoder.describe(features, span)
             choice = target(span.match, spun, starts, len(span.pieces) - 1)
             if choice > 0 and rng.random() < HIDDEN:
-                del span.pieces[choice], span.features[choice]
+                del span.pieces[choice]
+                span.features = np.delete(span.features, choice, 0)
                 choice = 0
             if choice != IGNORE:
                 spans.append(span)

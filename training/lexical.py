@@ -17,7 +17,7 @@ from torch import nn
 
 from detrans.document import Document
 from detrans.evidence import gather
-from detrans.features import FEATURES, MOST_CANDIDATES, Features
+from detrans.features import FEATURES, MOST_CANDIDATES, Features, Phrasebook
 from detrans.lexicon import Lexicon, read_forms
 from detrans.ngrams import NgramModel
 from detrans.spin import Spinner
@@ -35,15 +35,16 @@ def examples(corpora: Path, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     rng = random.Random(3)
     lexicon = Lexicon([f for f in read_forms(LEXICAL / "lexicon.tsv") if not f.held_out])
     spinner = Spinner(lexicon)
-    ngrams = NgramModel.load(LEXICAL / "ngrams.safetensors")
+    book = Phrasebook(NgramModel.load(LEXICAL / "ngrams.safetensors"))
     inputs: list[np.ndarray] = []
     targets: list[int] = []
     for spun in islice(stream(corpora, rng, spinner), count):
         document = Document(spun.text, lexicon)
         starts = [s.start for s in spun.spans]
-        features = Features(document, gather(document).level, ngrams)
-        for match in document.matches:
-            rows = np.array(features.rows(match), np.float32)
+        features = Features(document, gather(document).level, book)
+        matches = document.matches
+        table, first = features.rows(matches)
+        for match, rows in zip(matches, np.split(table, first)[1:], strict=True):
             choice = target(match, spun, starts, len(rows) - 1)
             if choice == IGNORE:
                 continue

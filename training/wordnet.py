@@ -48,7 +48,7 @@ def swaps(wordnet: Path, part: str, ngrams: NgramModel) -> list[tuple[str, str, 
         cells = line.split()
         original, count, pointers = cells[0], int(cells[2]), int(cells[3])
         offsets, tagged = cells[-count:], int(cells[5 + pointers])
-        share = ngrams.log_prob(original, "", "") + 1.8  # undo the two steps of backing off
+        share = float(ngrams.share([original])[0])
         if not (original.isalpha() and len(original) > 2 and FREQUENT < share < TOO_FREQUENT):
             continue
         for sense, offset in enumerate(offsets[:MOST_SENSES]):
@@ -60,7 +60,7 @@ def swaps(wordnet: Path, part: str, ngrams: NgramModel) -> list[tuple[str, str, 
                 if not (plain.isascii() and plain.islower() and plain.isalpha() and len(plain) > 2):
                     continue
                 # A swap for a word far more frequent is hardly ever seen, and never safe to undo.
-                rarer = " " in spun or ngrams.log_prob(spun, "", "") + 1.8 < share + 0.7
+                rarer = " " in spun or float(ngrams.share([spun])[0]) < share + 0.7
                 if (
                     rarer
                     and american(spun) != american(original)

@@ -35,16 +35,17 @@ class Candidates(Sequence[list[Form]]):
 
     def __getitem__(self, number: Any) -> Any:
         if number not in self._made:
-            rows = range(self._starts[number], self._starts[number + 1])
-            self._made[number] = [self._form(self._phrases[number], row) for row in rows]
+            self._made[number] = self._make(number)
         return self._made[number]
 
-    def _form(self, phrase: str, row: int) -> Form:
-        columns, names = self._columns, self._names
-        share, evidence, rate = (float(columns[name][row]) for name in NUMBERS)
-        family, table = (names[name][columns[name][row]] for name in NAMES)
-        held_out = bool(columns["held_out"][row])
-        return Form(phrase, self._originals[row], share, evidence, rate, family, table, held_out)
+    def _make(self, number: int) -> list[Form]:
+        rows = slice(self._starts[number], self._starts[number + 1])
+        # Whole stretches of the columns: single numbers come out of an array slowly.
+        numbers = (self._columns[name][rows].tolist() for name in NUMBERS)
+        names = ([self._names[name][i] for i in self._columns[name][rows].tolist()] for name in NAMES)
+        held_out = self._columns["held_out"][rows].astype(bool).tolist()
+        phrase, originals = self._phrases[number], self._originals[rows]
+        return [Form(phrase, *rest) for rest in zip(originals, *numbers, *names, held_out, strict=True)]
 
 
 class CompiledLexicon(Lexicon):
