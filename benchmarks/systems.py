@@ -72,4 +72,5 @@ SYSTEMS: dict[str, Callable[[], System]] = {
     "frequency": Frequency,
     "lexical": lambda: Product("none"),
     "small": lambda: Product("small"),
+    "base": lambda: Product("base"),
 }

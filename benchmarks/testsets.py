@@ -10,7 +10,7 @@ from pathlib import Path
 
 from detrans.assets import model_directory
 from detrans.lexicon import Lexicon, read_forms
-from detrans.spin import Spinner, Spun
+from detrans.spin import UNSEEN_FAMILY, Spinner, Spun
 from training.corpora import documents, paragraphs
 from training.roundtrip import align, out_and_back
 
@@ -34,12 +34,16 @@ def marked(spun: Spun) -> str:
     return "".join((*pieces, spun.text[at:]))
 
 
-def synthetic(corpora: Path, held_out: bool, count: int = 60) -> list[str]:
-    """News documents that training never saw, spun; `held_out`: with pairs it never saw either."""
+def synthetic(corpora: Path, held_out: bool, count: int = 40) -> list[str]:
+    """News documents that training never saw, spun by a family that no network was trained on;
+    `held_out`: with pairs alone that none was trained on."""
     lexicon = Lexicon(read_forms(model_directory("lexical") / "lexicon.tsv"))
     spinner = Spinner(lexicon, held_out=True if held_out else None)
     texts = islice(documents(corpora, "news.dev"), 0, 4 * count, 4)
-    return [marked(spinner.spin(t[:4000].translate(_SAFE), seed)) for seed, t in enumerate(texts)]
+    return [
+        marked(spinner.spin(t[:4000].translate(_SAFE), seed, family=UNSEEN_FAMILY))
+        for seed, t in enumerate(texts)
+    ]
 
 
 def clean(corpora: Path, name: str, count: int) -> list[str]:

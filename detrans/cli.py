@@ -57,7 +57,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a document
 Threshold = Annotated[
     float | None, typer.Option(help="Probability from which an edit is made; default: the model's own.")
 ]
-Model = Annotated[str, typer.Option(help="small, none (lexicon only, faster) or a model directory.")]
+Model = Annotated[
+    str, typer.Option(help="base, small (faster), none (lexicon only, faster still) or a model directory.")
+]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ...; default: a GPU where there is one.")]
 Lexicon = Annotated[str | None, typer.Option(help="TSV file of your own pairs (columns spun, original).")]
 Keep = Annotated[str, typer.Option(help="File of phrases never to touch, one a line.")]
@@ -102,7 +104,7 @@ def clean(
     rejects: Rejects = None,
     summary: SummaryFile = None,
     threshold: Threshold = None,
-    model: Model = "small",
+    model: Model = "base",
     device: Device = None,
     lexicon: Lexicon = None,
     keep: Keep = "",
@@ -136,7 +138,7 @@ def detect(
     resume: Resume = False,
     rejects: Rejects = None,
     summary: SummaryFile = None,
-    model: Model = "small",
+    model: Model = "base",
     device: Device = None,
     lexicon: Lexicon = None,
     keep: Keep = "",
@@ -192,7 +194,7 @@ def explain(
     output: Output = None,
     text_field: Field = "text",
     threshold: Threshold = None,
-    model: Model = "small",
+    model: Model = "base",
     device: Device = None,
     lexicon: Lexicon = None,
     keep: Keep = "",
@@ -223,7 +225,7 @@ def report(
     output: Output = None,
     text_field: Field = "text",
     threshold: Threshold = None,
-    model: Model = "small",
+    model: Model = "base",
     device: Device = None,
     lexicon: Lexicon = None,
     keep: Keep = "",

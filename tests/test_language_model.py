@@ -133,7 +133,10 @@ def test_long_texts_are_cut_without_losing_a_place(language: LanguageModel, sent
 
 def test_a_batch_of_trees_agrees_with_single_ones(language: LanguageModel) -> None:
     text = (SENTENCE * 12).strip()
-    texts = [(text, places(text, {"mentioned": ("said",)})), ("A navy blue coat", [Place(2, 6, ("navy", "red"))])]
+    texts = [
+        (text, places(text, {"mentioned": ("said",)})),
+        ("A navy blue coat", [Place(2, 6, ("navy", "red"))]),
+    ]
     single = language.score(texts)
     language._batches = lambda jobs: [jobs]  # type: ignore[method-assign]
     try:
@@ -145,7 +148,9 @@ def test_a_batch_of_trees_agrees_with_single_ones(language: LanguageModel) -> No
             assert [x.total for x in one] == pytest.approx([x.total for x in other], abs=0.5)
 
 
-@pytest.mark.parametrize("text", ["navy", "navy\n", "(navy)", "\ud800 navy \ud800", "é navy 🙂🙂", "a\nnavy\nb"])
+@pytest.mark.parametrize(
+    "text", ["navy", "navy\n", "(navy)", "\ud800 navy \ud800", "é navy 🙂🙂", "a\nnavy\nb"]
+)
 def test_odd_texts_are_scored(language: LanguageModel, text: str) -> None:
     at = text.index("navy")
     ((likelihoods,),) = language.score([(text, [Place(at, at + 4, ("navy", "military"))])])
@@ -180,7 +185,11 @@ def test_a_language_model_that_does_not_fit_is_refused() -> None:
 def test_the_network_is_its_formula() -> None:
     import numpy as np
 
-    weights = {"w1": np.eye(2, dtype=np.float32), "b1": np.zeros(2, np.float32), "w2": np.ones((2, 1), np.float32)}
+    weights = {
+        "w1": np.eye(2, dtype=np.float32),
+        "b1": np.zeros(2, np.float32),
+        "w2": np.ones((2, 1), np.float32),
+    }
     low, high = Network(weights).probabilities([[0.0, -5.0], [1.0, 1.0]])
     assert high == pytest.approx(1 / (1 + np.exp(-2)))
     assert low + high == pytest.approx(1)
