@@ -110,10 +110,10 @@ def train(data: list[Example], epochs: int, seed: int = 0) -> dict[str, np.ndarr
     def loss(rows: torch.Tensor) -> torch.Tensor:
         scores = network(inputs[rows]).squeeze(-1).masked_fill(~present[rows], float("-inf"))
         correct = scores.masked_fill(~labels[rows], float("-inf"))
-        return (scores.logsumexp(1) - correct.logsumexp(1)).mean()
+        return torch.mean(scores.logsumexp(1) - correct.logsumexp(1))
 
     for epoch in range(epochs):
-        for some in rest[torch.randperm(len(rest))].split(size):
+        for some in torch.split(rest[torch.randperm(len(rest))], size):
             value = loss(some)
             optimizer.zero_grad()
             torch.autograd.backward(value)
