@@ -27,8 +27,9 @@ import torch
 from benchmarks.gold import mended, plain
 from benchmarks.testsets import DATA, passages
 from detrans import Detrans
-from detrans.assets import model_directory
+from detrans.assets import model_directory, read_config
 from detrans.lexicon import Lexicon, read_forms
+from detrans.lm import fast_bfloat16
 
 REPEATS = 3
 DOCUMENT = 3000  # characters of a document
@@ -88,24 +89,33 @@ def ceilings(device: torch.device) -> dict[str, float]:
     }
 
 
-def sentence_generator(device: torch.device) -> Callable[[list[str]], None]:
-    """Whole-sentence rewriting by plain `generate`: an encoder-decoder as large as our encoder.
+def sentence_generator(detrans: Detrans, device: torch.device) -> Callable[[list[str]], None]:
+    """Whole-sentence rewriting by plain `generate`: a decoder as large as what the model reads with.
 
     Its weights are random, since only its speed counts: it writes as many tokens as it reads.
     """
     from tokenizers import Tokenizer
-    from transformers import T5Config, T5ForConditionalGeneration
+    from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 
-    tokenizer = Tokenizer.from_file(str(model_directory("small") / "tokenizer.json"))
+    directory = model_directory(detrans.config.model)
+    settings = read_config(directory)
+    if "language" in settings:
+        tokenizer = Tokenizer.from_file(str(directory / "language.json"))
+        shape = {k: v for k, v in settings["language"].items() if k != "rope_theta"}
+        model: Any = LlamaForCausalLM(
+            LlamaConfig(vocab_size=49152, hidden_size=576, intermediate_size=1536, **shape)
+        )
+    else:
+        tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+        config = T5Config(
+            vocab_size=tokenizer.get_vocab_size(), d_model=384, d_ff=1536, d_kv=32, num_heads=12,
+            num_layers=4, num_decoder_layers=2,
+        )  # fmt: skip
+        config.decoder_start_token_id = 0
+        model = T5ForConditionalGeneration(config)
     tokenizer.no_padding()
-    config = T5Config(
-        vocab_size=tokenizer.get_vocab_size(), d_model=384, d_ff=1536, d_kv=32, num_heads=12, num_layers=4,
-        num_decoder_layers=2,
-    )  # fmt: skip
-    config.decoder_start_token_id = 0
-    model: Any = T5ForConditionalGeneration(config)
     model.eval()
-    model.to(device)
+    model.to(device, torch.bfloat16 if fast_bfloat16(device) else torch.float32)
 
     @torch.inference_mode()
     def rewrite(lines: list[str]) -> None:
@@ -113,7 +123,7 @@ def sentence_generator(device: torch.device) -> Callable[[list[str]], None]:
         for i in range(0, len(encoded), 32):
             group = encoded[i : i + 32]
             longest = max(map(len, group))
-            ids = torch.tensor([g + [0] * (longest - len(g)) for g in group], device=device)
+            ids = torch.tensor([[0] * (longest - len(g)) + g for g in group], device=device)
             model.generate(
                 ids, attention_mask=(ids != 0).long(), max_new_tokens=longest, min_new_tokens=longest
             )
@@ -143,12 +153,12 @@ def peers() -> dict[str, Callable[[str], object]]:
     return found
 
 
-def start_up() -> dict[str, float]:
+def start_up(model: str) -> dict[str, float]:
     """Seconds of fresh processes, and the peak memory of one that has repaired a document."""
     text = json.dumps(Documents().draw(1, 1.0)[0])
     programs = {
         "import_s": "import detrans",
-        "first_clean_s": f"import detrans; detrans.clean({text})",
+        "first_clean_s": f"import detrans; detrans.clean({text}, model={model!r})",
     }
     figures = {}
     for name, program in programs.items():
@@ -164,13 +174,14 @@ def start_up() -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--device", default=None, help="cpu, cuda; the GPU if there is one")
+    parser.add_argument("--model", default="base", help="base, small or a model directory")
     parser.add_argument("--documents", type=int, default=100, help="of a throughput run; more on a GPU")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
     args = parser.parse_args()
 
     device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu-{platform.machine()}"
-    source, detrans = Documents(), Detrans(device=str(device))
+    source, detrans = Documents(), Detrans(model=args.model, device=str(device))
     rows: list[dict[str, Any]] = []
 
     def report(figure: str, value: float, unit: str, **more: object) -> None:
@@ -195,10 +206,7 @@ def main() -> None:
     lines = [line for text in spun for line in text.split("\n")]
     ours = timed(lambda: detrans.repair_batch(spun))
     report("repair, all spun", len(lines) / ours, "paragraphs/s")
-    tokens = len("".join(spun)) / 4.5
-    share_of_peak = tokens / ours * 2 * 10.6e6 / (ceiling["matrix_gflops"] * 1e9)
-    report("share of the matrix rate", share_of_peak, "of 1", encoder="10.6 million parameters, one pass")
-    rewrite = sentence_generator(device)
+    rewrite = sentence_generator(detrans, device)
     few = lines[: max(len(lines) // 8, 8)]
     theirs = timed(lambda: rewrite(few)) / len(few)
     report("generate on whole paragraphs", 1 / theirs, "paragraphs/s")
@@ -227,13 +235,13 @@ def main() -> None:
         took = timed(lambda f=function: [f(t) for t in clean])  # type: ignore[misc]
         report(f"{peer}, clean text", size / took / 1e6, "MB/s")
         report(f"repair of clean text against {peer}", took / seconds[0.0], "times")
-    for figure, value in start_up().items():
+    for figure, value in start_up(detrans.config.model).items():
         report(figure, value, figure.rpartition("_")[2])
     if device.type == "cuda":
         report("peak_device_memory_mb", torch.cuda.max_memory_allocated() / 2**20, "MB")
 
     args.output.mkdir(parents=True, exist_ok=True)
-    path = args.output / f"{name.replace(' ', '-')}.jsonl"
+    path = args.output / f"{name.replace(' ', '-')}-{Path(args.model).name}.jsonl"
     common = {"device": name, "threads": torch.get_num_threads(), "signature": detrans.signature}
     path.write_text("".join(json.dumps(row | common) + "\n" for row in rows))
     print(f"written: {path}")

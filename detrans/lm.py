@@ -97,8 +97,7 @@ class LanguageModel:
     def __init__(self, directory: Path, config: dict[str, Any], device: str | None = None) -> None:
         try:
             self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-            fast = self.device.type == "cuda" or _fast_bfloat16()
-            self._dtype = torch.bfloat16 if fast else torch.float32
+            self._dtype = torch.bfloat16 if fast_bfloat16(self.device) else torch.float32
             stored = load_file(directory / "language.safetensors", str(self.device))
             self._network = Llama(config["language"], unpack_all(stored, self._dtype))
         except (RuntimeError, TypeError, KeyError, OSError, SafetensorError) as error:
@@ -221,7 +220,7 @@ class LanguageModel:
         return result
 
 
-def _fast_bfloat16() -> bool:
-    """Whether this processor multiplies in bfloat16 itself; elsewhere that is slower than float32."""
+def fast_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies in bfloat16 itself; elsewhere that is slower than float32."""
     known = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name, bool)() for name in known)
+    return device.type == "cuda" or any(getattr(torch.cpu, name, bool)() for name in known)

@@ -38,11 +38,11 @@ def main() -> None:
     AutoTokenizer.from_pretrained(**where).backend_tokenizer.save(str(args.output / "language.json"))
     path = args.output / "config.json"
     # A new language model keeps the judge's threshold until `training.calibrate` writes another.
-    config = json.loads(path.read_text()) if path.exists() else {"version": "1", "threshold": 0.9}
-    config.setdefault("calibration", {"sentence": [-4.0, 3.0, 3.0, 0.0, 1.0]})
+    first = {"version": "1", "threshold": 0.9, "calibration": {"sentence": [-4.0, 3.0, 3.0, 0.0, 1.0]}}
+    config = json.loads(path.read_text()) if path.exists() else first
     shape = model.config
-    config["language"] = {k: getattr(shape, k) for k in KEPT}
-    config["language"]["rope_theta"] = shape.rope_parameters["rope_theta"]
+    theta = shape.rope_parameters["rope_theta"]
+    config["language"] = {k: getattr(shape, k) for k in KEPT} | {"rope_theta": theta}
     path.write_text(json.dumps(config, indent=1) + "\n")
     write(args.output)
 
