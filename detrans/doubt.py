@@ -15,7 +15,8 @@ WINDOW = 120  # words: damage in one paragraph of a long document should count a
 
 
 def doubt(judgement: Judgement) -> float:
-    """How many different phrases are expected to be damaged in the worst stretch of WINDOW words."""
+    """How many different phrases are expected to be damaged, each counted where it looks worst, in the
+    stretch of WINDOW words (punctuation counts) that has most of them."""
     worst: dict[str, tuple[float, int]] = {}
     for s in judgement.scored:
         phrase = s.match.candidates[0].spun

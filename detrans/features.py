@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,7 @@ class Phrasebook:
 
     def __init__(self, ngrams: NgramModel) -> None:
         self.ngrams = ngrams
+        self._lock = Lock()
         self.longest = 0  # words of a phrase
         self.families = {"any": 0}
         # Phrases are told apart by the identity of their candidates: these are kept, lest others take
@@ -101,9 +103,10 @@ class Phrasebook:
     def phrases(self, matches: Sequence[Match]) -> npt.NDArray[Any]:
         """The `_PHRASE` of each match."""
         wanted = [id(m.candidates) for m in matches]
-        if new := set(wanted) - self._numbers.keys():
-            found = {id(m.candidates): m.candidates for m in matches}
-            self._learn([found[which] for which in found if which in new])
+        with self._lock:  # threads share one book
+            if new := set(wanted) - self._numbers.keys():
+                found = {id(m.candidates): m.candidates for m in matches}
+                self._learn([found[which] for which in found if which in new])
         numbers = np.fromiter(map(self._numbers.__getitem__, wanted), np.int64, len(wanted))
         return self._phrases.values[numbers]
 

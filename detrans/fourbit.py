@@ -2,7 +2,7 @@
 
 A row is cut into groups of 32 numbers; each group keeps its smallest number and its step as one
 byte each, as shares of the largest in the row. That is 4.5 bits a weight, and costs the model
-0.02 nats a word (docs/decisions.md).
+0.11 nats a word, most of it in the word vectors (docs/decisions.md).
 """
 
 from __future__ import annotations

@@ -9,89 +9,106 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from detrans.document import Document
+from detrans.errors import ModelError
+from detrans.features import Rows
 from detrans.lm import LanguageModel, Likelihood, Place
-from detrans.normalise import Scored
+from detrans.normalise import Scored, in_place
 from detrans.scorers import Judgement, Network, Scorer
 from detrans.segment import sentence_spans
 
 DOUBTFUL = 0.92  # the proposer's probability of *keep*, under which a place is looked at again
 LIKELY = 0.02  # its probability of a candidate, from which that is looked at
-FEATURES = 20
-CLIP = 12.0  # nats; beyond that a difference says no more
-
-Rows = npt.NDArray[np.float32]
+CASE_FEATURES = 20
+NATS = 12.0  # beyond that a difference says no more
+LEAST = 1.2e-4  # a probability's, before its logarithm is taken
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A doubtful place: the proposer's view, the candidates in question (numbers in the match), and
-    what the language model says of the phrase as it stands and of each of them."""
+    """A doubtful place: number `which` of the proposer's matches, the candidates in question (numbers
+    in the match), and what the language model says of the text as it stands and with each of them."""
 
+    which: int
     scored: Scored
     candidates: tuple[int, ...]
     likelihoods: tuple[Likelihood, ...]
 
 
-def doubtful(document: Document, scored: Iterable[Scored]) -> list[tuple[Scored, tuple[int, ...], Place]]:
-    """The places of a document worth the language model's time, and the candidates there."""
+def doubtful(document: Document, scored: Sequence[Scored]) -> list[tuple[int, tuple[int, ...], Place]]:
+    """The matches of a document worth the language model's time (by number), the candidates in
+    question there, and how the text would run with each."""
     found = []
-    for s in scored:
+    for which, s in enumerate(scored):
+        if s.keep >= DOUBTFUL:
+            continue
         m = s.match
-        candidates = tuple(i for i, p in enumerate(s.probabilities) if p >= LIKELY)
-        if s.keep < DOUBTFUL and candidates:
-            phrases = (document.text[m.start : m.end], *(m.candidates[i].original for i in candidates))
-            found.append((s, candidates, Place(m.start, m.end, phrases)))
+        ways = {
+            i: in_place(document, m, m.candidates[i]) for i, p in enumerate(s.probabilities) if p >= LIKELY
+        }
+        source = (m.start, document.text[m.start : m.end])
+        ways = {i: way for i, way in ways.items() if way != source}
+        if ways:
+            # Where one candidate needs another article, all variants begin there.
+            start = min(a for a, _ in ways.values())
+            variants = (document.text[start:a] + phrase for a, phrase in ways.values())
+            phrases = (document.text[start : m.end], *variants)
+            found.append((which, tuple(ways), Place(start, m.end, phrases)))
     return found
 
 
 def log(p: float) -> float:
-    """ln of a probability, none below e^-9."""
-    return math.log(max(p, 1.2e-4))
+    """ln of a probability, none below that of `LEAST`."""
+    return math.log(max(p, LEAST))
 
 
-class Features:
-    """Rows of `FEATURES` numbers of magnitude about one for the cases of one document."""
+def clip(nats: float) -> float:
+    return max(-NATS, min(NATS, nats))
 
-    def __init__(
-        self, document: Document, level: int, scored: Sequence[Scored], cases: Sequence[Case]
-    ) -> None:
-        self._document, self._level = document, level
+
+class CaseFeatures:
+    """Rows of `CASE_FEATURES` numbers of magnitude about one for the cases of one document."""
+
+    def __init__(self, document: Document, level: int, scored: Sequence[Scored], cases: list[Case]) -> None:
+        self._document, self._level, self._cases = document, level, cases
         # What the proposer doubts, sentence by sentence: a spinner leaves some of them untouched.
         self._sentences = sentence_spans(document.text)
         self._ends = np.array([end for _, end in self._sentences])
         self._doubt = np.zeros(len(self._sentences))
         for s in scored:
             self._doubt[self._sentence(s.match.start)] += 1 - s.keep
-        # Each pair's other occurrences: one program made them all.
-        self._pairs: defaultdict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+        # Each pair's occurrences: one program made them all. Count, and sums of both preferences.
+        self._pairs: defaultdict[tuple[str, str], list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
         for case in cases:
-            for number, (i, likelihood) in enumerate(zip(case.candidates, case.likelihoods[1:], strict=True)):
+            for number, i in enumerate(case.candidates):
                 form = case.scored.match.candidates[i]
-                self._pairs[form.spun, form.original].append(self._views(case, number, likelihood))
+                seen = self._pairs[form.spun, form.original]
+                proposed, fits = preferences(case, number)
+                seen[0] += 1
+                seen[1] += proposed
+                seen[2] += fits
 
     def _sentence(self, offset: int) -> int:
         return min(int(np.searchsorted(self._ends, offset, side="right")), len(self._ends) - 1)
 
-    @staticmethod
-    def _views(case: Case, number: int, likelihood: Likelihood) -> tuple[float, float]:
-        """How far the proposer and the language model prefer a candidate to the phrase."""
-        i = case.candidates[number]
-        gain = likelihood.total - case.likelihoods[0].total
-        return (
-            (log(case.scored.probabilities[i]) - log(case.scored.keep)) / 4,
-            max(-CLIP, min(CLIP, gain)) / 5,
-        )
+    def rows(self) -> tuple[Rows, list[int]]:
+        """All cases' rows (N, CASE_FEATURES), for *keep* and each candidate, and where each case begins."""
+        rows: list[list[float]] = []
+        starts = []
+        for case in self._cases:
+            starts.append(len(rows))
+            rows += self._rows(case)
+        return np.array(rows, np.float32).reshape(-1, CASE_FEATURES), starts
 
-    def rows(self, case: Case) -> list[list[float]]:
-        """For *keep* and for each candidate in question: shape (1 + candidates, FEATURES)."""
+    def _rows(self, case: Case) -> list[list[float]]:
         s, m, text = case.scored, case.scored.match, self._document.text
         totals = [x.total for x in case.likelihoods]
         here = case.likelihoods[0]
@@ -110,26 +127,26 @@ class Features:
             len(case.candidates) / 4,
             float(m.start > start and text[m.start].isupper()),
         ]
-        rows = [[1.0, *(FEATURES - len(shared) - 1) * [0.0], *shared]]
+        rows = [[1.0, *(CASE_FEATURES - len(shared) - 1) * [0.0], *shared]]
         length = spun.spun.count(" ")
         for number, i in enumerate(case.candidates):
-            form, fits = m.candidates[i], case.likelihoods[number + 1]
+            form, fit = m.candidates[i], case.likelihoods[number + 1]
             rivals = max(t for k, t in enumerate(totals) if k != number + 1)
-            own = self._views(case, number, fits)
-            others = self._pairs[form.spun, form.original]
-            count = len(others) - 1
+            own = preferences(case, number)
+            count, *sums = self._pairs[form.spun, form.original]
+            others = count - 1
             rows.append(
                 [
                     0.0,
                     log(s.probabilities[i]) / 4,
                     own[1],
-                    max(-CLIP, min(CLIP, fits.total - rivals)) / 5,
-                    max(-CLIP, min(CLIP, fits.phrase - here.phrase)) / 5,
-                    max(-CLIP, min(CLIP, fits.following - here.following)) / 5,
+                    clip(fit.total - rivals) / 5,
+                    clip(fit.phrase - here.phrase) / 5,
+                    clip(fit.following - here.following) / 5,
                     log(form.share) / 4,
                     (form.original.count(" ") - length) / 2,
-                    *(((sum(v[k] for v in others) - own[k]) / count) if count else own[k] for k in (0, 1)),
-                    math.log1p(count),
+                    *((total - x) / others if others else x for total, x in zip(sums, own, strict=True)),
+                    math.log1p(others),
                     float(form.family != "any"),
                     *shared,
                 ]
@@ -137,12 +154,26 @@ class Features:
         return rows
 
 
+def preferences(case: Case, number: int) -> tuple[float, float]:
+    """How far the proposer and the language model prefer candidate `number` of a case to the phrase."""
+    proposed = log(case.scored.probabilities[case.candidates[number]]) - log(case.scored.keep)
+    return proposed / 4, clip(case.likelihoods[number + 1].total - case.likelihoods[0].total) / 5
+
+
 class Judge:
     """A scorer over another and a language model; weights in `directory`/judge.safetensors."""
 
     def __init__(self, directory: Path, proposer: Scorer, language: LanguageModel) -> None:
-        self._proposer, self._language = proposer, language
-        self._network = Network.load(directory / "judge.safetensors")
+        self._directory, self._proposer, self._language = directory, proposer, language
+
+    @cached_property
+    def _network(self) -> Network:
+        # Read when first wanted: training asks for cases before there are weights.
+        path = self._directory / "judge.safetensors"
+        try:
+            return Network.load(path, CASE_FEATURES)
+        except Exception as error:  # safetensors raises nothing narrower for a damaged file
+            raise ModelError(f"cannot load {path}: {error}") from error
 
     def score(self, documents: Sequence[tuple[Document, int]]) -> list[Judgement]:
         judgements, cases = self.cases(documents)
@@ -160,19 +191,22 @@ class Judge:
         ]
         fits = self._language.score(texts)
         return judgements, [
-            [Case(s, candidates, tuple(fit)) for (s, candidates, _), fit in zip(some, scores, strict=True)]
-            for some, scores in zip(found, fits, strict=True)
+            [
+                Case(which, judgement.scored[which], candidates, tuple(fit))
+                for (which, candidates, _), fit in zip(some, scores, strict=True)
+            ]
+            for judgement, some, scores in zip(judgements, found, fits, strict=True)
         ]
 
     def _judge(self, document: Document, level: int, judgement: Judgement, cases: list[Case]) -> Judgement:
-        features = Features(document, level, judgement.scored, cases)
-        verdicts: dict[tuple[int, int], Scored] = {}
-        for case in cases:
-            keep, *rest = self._network.probabilities(features.rows(case))
+        if not cases:
+            return judgement
+        rows, starts = CaseFeatures(document, level, judgement.scored, cases).rows()
+        probabilities = self._network.cases(rows, np.array(starts)).tolist()
+        scored = list(judgement.scored)
+        for case, (keep, end) in zip(cases, pairwise([*starts, len(rows)]), strict=True):
             likely = len(case.scored.probabilities) * [0.0]
-            for i, p in zip(case.candidates, rest, strict=True):
+            for i, p in zip(case.candidates, probabilities[keep + 1 : end], strict=True):
                 likely[i] = p
-            m = case.scored.match
-            verdicts[m.start, m.end] = Scored(m, keep, likely)
-        scored = [verdicts.get((s.match.start, s.match.end), s) for s in judgement.scored]
+            scored[case.which] = Scored(case.scored.match, probabilities[keep], likely)
         return replace(judgement, scored=scored)

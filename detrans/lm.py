@@ -7,6 +7,7 @@ place and itself.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -29,10 +29,13 @@ from detrans.llama import Llama
 BEGIN = 1  # the token before a text
 FOLLOWING = 5  # tokens after the phrase that speak for or against it
 BEFORE = 64  # tokens that the first place of a trunk sees, where the text has as many
-TRUNK = 128  # tokens of a trunk at most
-TOKENS = 1100  # of trunk and branches together, at most: attention grows with the square
+TRUNK = 128  # tokens from a trunk's first to the last place on it, at most
+TOKENS = 1100  # of trunk and branches, unless one place alone has more: attention grows with the square
 ROWS = 512  # of logits at once: each is as long as the vocabulary
 GPU_TOKENS = 65_536  # of a batch of trunks on a GPU, padding included
+
+
+_LINE = re.compile(r"[^\r\n]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +82,19 @@ class Tree:
     trunk: list[int] = field(default_factory=list)
     branches: list[Branch] = field(default_factory=list)
 
+    def on(self, ids: list[int]) -> Tree:
+        """The tree with its trunk cut from the tokens of the text."""
+        self.trunk = [BEGIN, *ids[self.low : self.high]]
+        return self
+
     def reach(self, branches: list[Branch]) -> int:
         """Where the trunk must end to carry these branches too."""
-        return max(self.high, *(b.at + len(b.tokens) * b.trunk for b in branches))
+        return max([self.high, *(b.at + (len(b.tokens) - 1) * b.trunk for b in branches)])
 
-    def size(self, more: Sequence[Branch] = ()) -> int:
-        grown = sum(len(b.tokens) for b in (*self.branches, *more) if not b.trunk)
-        return 1 + self.high - self.low + grown
+    def size(self, more: list[Branch] | None = None) -> int:
+        """Tokens to read; of a branch all but the last, which foretells nothing that is asked for."""
+        branches = [*self.branches, *(more or [])]
+        return 1 + self.reach(branches) - self.low + sum(len(b.tokens) - 1 for b in branches if not b.trunk)
 
 
 class LanguageModel:
@@ -100,10 +109,12 @@ class LanguageModel:
             self._dtype = torch.bfloat16 if fast_bfloat16(self.device) else torch.float32
             stored = load_file(directory / "language.safetensors", str(self.device))
             self._network = Llama(config["language"], unpack_all(stored, self._dtype))
-        except (RuntimeError, TypeError, KeyError, OSError, SafetensorError) as error:
-            raise ModelError(f"cannot load the language model in {directory}: {error}") from error
-        self._tokenizer = Tokenizer.from_file(str(directory / "language.json"))
-        self._pieces = lru_cache(maxsize=100_000)(self._encode)
+            self._tokenizer = Tokenizer.from_file(str(directory / "language.json"))
+        except Exception as error:  # the tokenizer raises nothing narrower
+            raise ModelError(
+                f"cannot load the language model in {directory} onto {device or 'the device'}: {error}"
+            ) from error
+        self._length = lru_cache(maxsize=100_000)(lambda phrase: len(self._encode(plain_characters(phrase))))
 
     def _encode(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
@@ -135,28 +146,26 @@ class LanguageModel:
             spaced = text[place.start - 1 : place.start] == " "  # the space is part of a word's first token
             at = bisect_right(ends, place.start - spaced)
             after = bisect_left(starts, place.end)
-            rest = text[place.end : ends[min(after + FOLLOWING, len(ids)) - 1]].split("\n")[0]
+            rest = _LINE.match(text, place.end, ends[min(after + FOLLOWING, len(ids)) - 1])
+            following = rest[0] if rest else ""
             branches = []
             for phrase in place.phrases:
-                tokens, own = self._variant(" " * spaced + phrase, rest)
+                tokens, own = self._variant(" " * spaced + phrase, following)
                 branches.append(Branch(number, at, tokens, own, tokens == ids[at : at + len(tokens)]))
             if tree and (at - tree.low > TRUNK or tree.size(branches) > TOKENS):
-                tree.trunk = [BEGIN, *ids[tree.low : tree.high]]
-                yield tree
+                yield tree.on(ids)
                 tree = None
             tree = tree or Tree(max(at - BEFORE, 0), at)
             tree.high = tree.reach(branches)
             tree.branches += branches
         if tree:
-            tree.trunk = [BEGIN, *ids[tree.low : tree.high]]
-            yield tree
+            yield tree.on(ids)
 
     def _variant(self, phrase: str, rest: str) -> tuple[list[int], int]:
         """Tokens of a phrase and what follows it, and how many are the phrase's."""
-        own, tokens = self._pieces(phrase), self._pieces(phrase + rest)
+        tokens = self._encode(plain_characters(phrase) + rest)
         # Where the phrase's last token swallows what follows, it is the phrase's.
-        same = len(own) if tokens[: len(own)] == own else max(len(own) - 1, 1)
-        return tokens, min(same, len(tokens))
+        return tokens, min(self._length(phrase), len(tokens))
 
     def _batches(self, jobs: list[tuple[int, Tree]]) -> Iterator[list[tuple[int, Tree]]]:
         if self.device.type == "cpu":
@@ -191,12 +200,11 @@ class LanguageModel:
                 before += [leaves - 1, *range(at, at + size - 1)]
                 target += branch.tokens
                 if not branch.trunk:
-                    ids += branch.tokens
-                    places += range(leaves, leaves + size)
-                    seen[number, at : at + size, :leaves] = True
-                    seen[number, at : at + size, at : at + size] = torch.ones(
-                        size, size, dtype=torch.bool
-                    ).tril()
+                    ids += branch.tokens[:-1]
+                    grown = slice(at, at + size - 1)
+                    places += range(leaves, leaves + size - 1)
+                    seen[number, grown, :leaves] = True
+                    seen[number, grown, grown] = torch.ones(size - 1, size - 1, dtype=torch.bool).tril()
             tokens[number, : len(ids)] = torch.tensor(ids)
             positions[number, : len(ids)] = torch.tensor(places)
         states = self._network.states(

@@ -11,6 +11,7 @@ from detrans.articles import agreeing_article
 from detrans.casing import match_case
 from detrans.document import Document, Match
 from detrans.edits import Edit
+from detrans.lexicon import Form
 
 WITNESSES = 3  # different phrases to repair, under which a text is left alone
 
@@ -91,19 +92,25 @@ def _number_edit(start: int, end: int, word: str) -> Edit:
     return Edit(start, end, digits, "rule:number", 0.99, f"“{word}” before digits is a number spelt out")
 
 
-def _write(document: Document, scored: Scored) -> Edit | None:
-    """The edit for the best candidate, in the capitals, apostrophes and article of its place."""
-    text = document.text
-    match, form = scored.match, scored.match.candidates[scored.best]
-    start, source = match.start, text[match.start : match.end]
-    replacement = match_case(form.original, source)
+def in_place(document: Document, match: Match, form: Form) -> tuple[int, str]:
+    """Where a candidate would be written from, and how: in the capitals and apostrophes of its place,
+    after the article that suits it."""
+    text, start = document.text, match.start
+    replacement = match_case(form.original, text[start : match.end])
     if "’" in text:
         replacement = replacement.replace("'", "’")
-    if replacement == source:
-        return None
     article = agreeing_article(text[max(start - 10, 0) : start], replacement.split(" ")[0])
     if article is not None and document.touchable(start - article[0], start):
-        start, replacement = start - article[0], article[1] + replacement
+        return start - article[0], article[1] + replacement
+    return start, replacement
+
+
+def _write(document: Document, scored: Scored) -> Edit | None:
+    """The edit for the best candidate, in the capitals, apostrophes and article of its place."""
+    match, form = scored.match, scored.match.candidates[scored.best]
+    start, replacement = in_place(document, match, form)
+    if replacement == document.text[start : match.end]:
+        return None
     probability = round(scored.probabilities[scored.best], 4)
     reason = f"“{form.spun}” stands for “{form.original}” in spun text ({form.table})"
     return Edit(start, match.end, replacement, f"lexicon:{form.table}", probability, reason)

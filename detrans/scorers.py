@@ -1,4 +1,4 @@
-"""Two ways to score the candidates of a document's matches; both give probabilities."""
+"""What a scorer is, and the lexical one: probabilities for the candidates of a document's matches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detrans.document import Document
-from detrans.features import Features, Phrasebook, Rows
+from detrans.features import FEATURES, Features, Phrasebook, Rows
 from detrans.ngrams import Ints, NgramModel, Numbers
 from detrans.normalise import Scored
 
@@ -56,19 +56,17 @@ class Network:
         self._w1, self._b1, self._w2 = weights["w1"], weights["b1"], weights["w2"]
 
     @classmethod
-    def load(cls, path: Path) -> Network:
-        """Read the weights; raises what safetensors raises for a damaged file."""
+    def load(cls, path: Path, features: int) -> Network:
+        """Read the weights; ValueError where they are for other rows, and what safetensors raises."""
         from safetensors.numpy import load_file
 
-        return cls(load_file(path))
-
-    def probabilities(self, rows: list[list[float]]) -> list[float]:
-        """Of each row (N, F) of one case: that it is the right one."""
-        probabilities: list[float] = self.cases(np.array(rows, np.float32), np.zeros(1, np.int64)).tolist()
-        return probabilities
+        weights = load_file(path)
+        if len(weights["w1"]) != features:
+            raise ValueError(f"its rows have {len(weights['w1'])} numbers, not {features}")
+        return cls(weights)
 
     def cases(self, rows: Rows, starts: Ints) -> Numbers:
-        """The same for the rows (N, F) of many cases, each from its start to the next; shape (N,)."""
+        """Of each row (N, F), that it is the right one of its case: from a start to the next; shape (N,)."""
         logits = np.maximum(rows @ self._w1 + self._b1, 0.0) @ self._w2
         return softmax(logits[:, 0].astype(np.float64), starts)
 
@@ -77,7 +75,7 @@ class LexicalScorer:
     """A `Network` on counts alone: no words are read, so it is fast and far less certain."""
 
     def __init__(self, directory: Path, ngrams: NgramModel) -> None:
-        self._network = Network.load(directory / "scorer.safetensors")
+        self._network = Network.load(directory / "scorer.safetensors", FEATURES)
         self._book = Phrasebook(ngrams)
 
     def score(self, documents: Sequence[tuple[Document, int]]) -> list[Judgement]:

@@ -33,9 +33,9 @@ def test_odd_text_passes_through(detrans: Detrans, name: str) -> None:
     assert 0 <= found.score < 0.5
 
 
-def test_spun_text_with_odd_characters_keeps_them(small: Detrans, seeds: dict[str, str]) -> None:
+def test_spun_text_with_odd_characters_keeps_them(base: Detrans, seeds: dict[str, str]) -> None:
     text = "\ufeff" + seeds["001"].replace("\n", "\r\n") + "\x00\udc80"
-    cleaned = small.clean(text)
+    cleaned = base.clean(text)
     assert cleaned != text
     assert cleaned.startswith("\ufeff")
     assert cleaned.endswith("\x00\udc80")

@@ -18,16 +18,16 @@ def test_clean_text_is_unchanged(detrans: Detrans, case: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("case", cases("wild"))
-def test_damage_is_repaired(small: Detrans, case: dict[str, Any]) -> None:
-    cleaned = small.clean(case["text"])
+def test_damage_is_repaired(base: Detrans, case: dict[str, Any]) -> None:
+    cleaned = base.clean(case["text"])
     missing = [part for part in case["contains"] if part not in cleaned]
     assert not missing, f"{case['comment']}: {cleaned}"
 
 
 @pytest.mark.parametrize("case", cases("known_failure"))
 @pytest.mark.xfail(strict=True, reason="known failure: when it passes, move it to wild.json")
-def test_known_failure(small: Detrans, case: dict[str, Any]) -> None:
-    cleaned = small.clean(case["text"])
+def test_known_failure(base: Detrans, case: dict[str, Any]) -> None:
+    cleaned = base.clean(case["text"])
     assert all(part in cleaned for part in case["contains"])
 
 

@@ -29,9 +29,9 @@ def test_clean_equals_the_library(lexical: Detrans) -> None:
     assert run("clean", *FAST, "-", stdin=SEED.read_bytes()).stdout == expected
 
 
-def test_the_model_is_used_by_default(small: Detrans) -> None:
+def test_the_model_is_used_by_default(base: Detrans) -> None:
     result = run("clean", "--device", "cpu", SEED)
-    assert result.stdout == small.clean(SEED.read_text(encoding="utf-8")).encode()
+    assert result.stdout == base.clean(SEED.read_text(encoding="utf-8")).encode()
     assert result.stderr == b""
 
 

@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 SPUN = "Fake information was despatched final week by the navy, the chief mentioned. " * 4
 
 
-@pytest.mark.parametrize("name", ["lexical", "small"])
+@pytest.mark.parametrize("name", ["lexical", "small", "base"])
 def test_shipped_files_match_their_manifest(name: str) -> None:
     verify(model_directory(name))
 
@@ -29,11 +29,17 @@ def test_no_pickle_is_shipped() -> None:
     assert kinds <= {".safetensors", ".json", ".tsv", ".md", ""}
 
 
-@pytest.mark.parametrize("name", ["weights.safetensors", "config.json", "tokenizer.json"])
+FILES = {
+    "small": ("weights.safetensors", "config.json", "tokenizer.json"),
+    "base": ("language.safetensors", "language.json", "judge.safetensors", "config.json"),
+}
+
+
+@pytest.mark.parametrize(("model", "name"), [(m, n) for m, names in FILES.items() for n in names])
 @pytest.mark.parametrize("how", ["changed", "truncated", "missing"])
-def test_tampering_is_noticed(tmp_path: Path, name: str, how: str) -> None:
+def test_tampering_is_noticed(tmp_path: Path, model: str, name: str, how: str) -> None:
     directory = tmp_path / "model"
-    shutil.copytree(model_directory("small"), directory)
+    shutil.copytree(model_directory(model), directory)
     path = directory / name
     data = path.read_bytes()
     if how == "missing":
@@ -139,8 +145,8 @@ def test_the_second_gate_saves_the_network_work(small: Detrans, monkeypatch: pyt
         return score(documents)
 
     monkeypatch.setattr(small._scorer, "score", watched)
-    clean = [t for t in Documents().draw(40, 0.0) if small.scores([t])[0] >= small._lexical["gate"]]
+    clean = [t for t in Documents().draw(200, 0.0) if small.scores([t])[0] >= small._lexical["gate"]]
     assert clean
     small.repair_batch([*clean, SPUN])
     assert SPUN in read
-    assert len(set(read) & set(clean)) < len(clean) / 2
+    assert len(set(read) & set(clean)) < 0.75 * len(clean)

@@ -1,19 +1,20 @@
-"""Train the judge (`models/base/judge.safetensors`) on texts written as spinners write.
+"""Train the judge (`judge.safetensors` of a model directory) on texts written as spinners write.
 
-    python -m training.judge [--epochs 30]
+    python -m training.judge [--model models/base] [--epochs 30]
 
-The texts of `training/written` also gave the lexicon pairs; while one file's texts are judged, the
-pairs that only this file gave are left out of the lexicon, so that the judge meets the gaps it will
-meet elsewhere. Clean documents of the training corpora that pass the gate are judged as well. What
-the language model says is kept in --cache and computed once for each lexicon and encoder.
+The texts of `training/written` also gave lexicon pairs; while one file's texts are judged, the pairs
+that only this file gave are left out of the lexicon, so that the judge meets the gaps it will meet
+elsewhere. Clean documents of the training corpora that pass both gates are judged as well. Cases are
+kept in --cache: what the language model says takes some twenty minutes on two cores.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import inspect
 import pickle
 import random
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -22,19 +23,21 @@ import torch
 from safetensors.numpy import save_file
 from torch import nn
 
+import detrans.judge
+import detrans.lm
 from benchmarks.gold import located, plain, tokens
 from benchmarks.testsets import passages
 from detrans import Detrans
+from detrans.assets import MANIFEST
 from detrans.document import Document, Match
 from detrans.evidence import gather
-from detrans.judge import FEATURES, Features, Judge
+from detrans.judge import CASE_FEATURES, CaseFeatures, Judge
 from training.corpora import DEFAULT, documents
 from training.manifest import write
 
 WRITTEN = Path(__file__).parent / "written"
-MODEL = Path("models/base")
 HIDDEN_UNITS = 48
-CLEAN = 150  # clean documents, of those that pass the gate
+CLEAN = 150  # clean documents at most
 Marks = list[tuple[int, int, bool, list[str]]]
 Example = tuple[np.ndarray, list[bool]]  # rows of a case, and which of them are right
 
@@ -62,45 +65,64 @@ def restored(match: Match, text: str, inside: Marks, number: int) -> tuple[str, 
     return tokens("".join((*pieces, text[at : match.end])))
 
 
-def examples(detrans: Detrans, golds: list[str]) -> Iterator[Example]:
-    """The cases of gold texts."""
+def examples(judge: Judge, document: Document, marks: Marks) -> list[Example]:
+    """The cases of one text."""
+    level = gather(document).level
+    (judgement,), (cases,) = judge.cases([(document, level)])
+    rows, starts = CaseFeatures(document, level, judgement.scored, cases).rows()
+    return [
+        (some, right(case.scored.match, document.text, marks, case.candidates))
+        for case, some in zip(cases, np.split(rows, starts)[1:], strict=True)
+    ]
+
+
+def texts(detrans: Detrans, path: Path | None, corpora: Path) -> list[list[Example]]:
+    """The cases of each gold text of a file; without one, of clean documents that pass the gates."""
     judge = detrans._scorer
     assert isinstance(judge, Judge)
-    for gold in golds:
-        document = Document(plain(gold), detrans._lexicon)
-        level, marks = gather(document).level, located(gold)
-        (judgement,), (cases,) = judge.cases([(document, level)])
-        features = Features(document, level, judgement.scored, cases)
-        for case in cases:
-            labels = right(case.scored.match, document.text, marks, case.candidates)
-            yield np.array(features.rows(case), np.float32), labels
-
-
-def clean_texts(detrans: Detrans, corpora: Path, count: int) -> list[str]:
-    """Clean documents that look damaged enough for the gate."""
-    found: list[str] = []
-    gate = detrans._lexical["gate"]
+    if path is not None:
+        golds = passages(path)
+        return [examples(judge, Document(plain(g), detrans._lexicon), located(g)) for g in golds]
+    found: list[list[Example]] = []
     for name in ("news.train", "wikipedia.train", "science.train"):
-        texts = (t[:3000] for t in islice(documents(corpora, name), 3, 40_000, 11))
-        found += islice((t for t in texts if detrans._weigh(t)[2] >= gate), count // 3)
-    return [t.translate(str.maketrans("{}", "()")) for t in found]
+        some = 0
+        for text in islice(documents(corpora, name), 3, 40_000, 11):
+            document, evidence, score = detrans._weigh(text[:3000])
+            if score >= detrans._lexical["gate"] and detrans._doubtful(document, evidence):
+                found.append(examples(judge, document, []))
+                some += 1
+                if some == CLEAN // 3:
+                    break
+    return found
 
 
-def train(data: list[Example], epochs: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """Weights of a `scorers.Network`; prints the loss on a tenth left out."""
+def key(model: Path, path: Path | None) -> str:
+    """Names everything that the cases of a file follow from."""
+    digest = hashlib.sha256(path.read_bytes() if path else b"clean")
+    for module in (detrans.judge, detrans.lm):
+        digest.update(inspect.getsource(module).encode())
+    digest.update((Path("models/lexical") / MANIFEST).read_bytes())
+    digest.update(hashlib.sha256((model / "language.safetensors").read_bytes()).digest())
+    return f"{path.stem if path else 'clean'}-{digest.hexdigest()[:12]}.pickle"
+
+
+def train(found: list[list[Example]], epochs: int, seed: int = 0) -> dict[str, np.ndarray]:
+    """Weights of a `scorers.Network`; prints the loss on a tenth of the texts, left out."""
     torch.manual_seed(seed)
+    found = random.Random(seed).sample(found, len(found))
+    data = [example for text in found for example in text]
     width = max(len(rows) for rows, _ in data)
-    inputs = torch.zeros(len(data), width, FEATURES)
+    inputs = torch.zeros(len(data), width, CASE_FEATURES)
     labels = torch.zeros(len(data), width, dtype=torch.bool)
     present = torch.zeros(len(data), width, dtype=torch.bool)
     for i, (rows, correct) in enumerate(data):
         inputs[i, : len(rows)] = torch.from_numpy(rows)
         labels[i, : len(rows)] = torch.tensor(correct)
         present[i, : len(rows)] = True
-    first, last = nn.Linear(FEATURES, HIDDEN_UNITS), nn.Linear(HIDDEN_UNITS, 1, bias=False)
+    first, last = nn.Linear(CASE_FEATURES, HIDDEN_UNITS), nn.Linear(HIDDEN_UNITS, 1, bias=False)
     network = nn.Sequential(first, nn.ReLU(), last)
-    order = torch.randperm(len(data))
-    held, rest = order[: len(data) // 10], order[len(data) // 10 :]
+    apart = sum(map(len, found[: len(found) // 10]))
+    held, rest = torch.arange(apart), torch.arange(apart, len(data))
     optimizer = torch.optim.AdamW(network.parameters(), lr=4e-3, weight_decay=0.02)
     size = 512
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -132,28 +154,27 @@ def train(data: list[Example], epochs: int, seed: int = 0) -> dict[str, np.ndarr
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--corpora", type=Path, default=DEFAULT)
+    parser.add_argument("--model", type=Path, default=Path("models/base"))
     parser.add_argument("--cache", type=Path, default=Path(".cache/judge"))
     parser.add_argument("--epochs", type=int, default=30)
     args = parser.parse_args()
 
+    write(args.model)
     args.cache.mkdir(parents=True, exist_ok=True)
-    data: list[Example] = []
+    found: list[list[Example]] = []
     for path in [*sorted(WRITTEN.glob("*.gold")), None]:
-        table = f"written_{path.stem}" if path else "clean"
-        detrans = Detrans(model=str(MODEL), without=(table,) if path else ())
-        cached = args.cache / f"{table}-{detrans.signature.replace('|', '-').replace(':', '_')}.pickle"
+        cached = args.cache / key(args.model, path)
         if not cached.exists():
-            golds = passages(path) if path else clean_texts(detrans, args.corpora, CLEAN)
-            cached.write_bytes(pickle.dumps(list(examples(detrans, golds))))
-        found: list[Example] = pickle.loads(cached.read_bytes())
-        print(
-            f"{table}: {len(found):,} cases, {sum(not labels[0] for _, labels in found):,} to repair",
-            flush=True,
-        )
-        data += found
-    random.Random(0).shuffle(data)
-    save_file(train(data, args.epochs), MODEL / "judge.safetensors")
-    write(MODEL)
+            without = (f"written_{path.stem}",) if path else ()
+            detrans = Detrans(model=str(args.model), without=without)
+            cached.write_bytes(pickle.dumps(texts(detrans, path, args.corpora)))
+        some: list[list[Example]] = pickle.loads(cached.read_bytes())
+        cases = [labels for text in some for _, labels in text]
+        repairs = sum(not labels[0] for labels in cases)
+        print(f"{cached.stem}: {len(some)} texts, {len(cases):,} cases, {repairs:,} to repair", flush=True)
+        found += some
+    save_file(train(found, args.epochs), args.model / "judge.safetensors")
+    write(args.model)
 
 
 if __name__ == "__main__":
