@@ -22,7 +22,7 @@ from detrans.segment import sentence_spans
 @cache
 def eager() -> Detrans:
     """An instance that lets every text through the gate and edits at the slightest suspicion."""
-    detrans = Detrans(model="none", threshold=0.1)
+    detrans = Detrans(model="none", threshold=0.2)
     detrans._lexical["gate"] = 0.0
     return detrans
 

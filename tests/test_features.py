@@ -20,7 +20,7 @@ from detrans import Detrans
 from detrans.assets import model_directory
 from detrans.document import Document, Match
 from detrans.evidence import gather
-from detrans.features import CLIP, MOST_CANDIDATES, NEAR, Features, Phrasebook
+from detrans.features import CLIP, FEATURES, MOST_CANDIDATES, NEAR, Features, Phrasebook
 from detrans.lexicon import Form, Lexicon
 from detrans.match import Matcher
 from detrans.ngrams import BACKOFF, STEP, UNKNOWN, NgramModel, word_hash
@@ -184,13 +184,14 @@ def test_rows_of_any_pairs(book: Phrasebook, case: tuple[list[Form], str]) -> No
 
 
 def test_cases_compete_among_themselves() -> None:
-    network = Network.load(LEXICAL / "scorer.safetensors")
+    network = Network.load(LEXICAL / "scorer.safetensors", FEATURES)
     cases = [np.random.default_rng(n).normal(size=(n, 26)).astype(np.float32) for n in (1, 2, 11, 1, 5)]
     starts = np.cumsum([0, *map(len, cases)])[:-1]
     together = np.split(network.cases(np.concatenate(cases), starts), starts)[1:]
     for rows, probabilities in zip(cases, together, strict=True):
         assert probabilities.tolist() == pytest.approx(PlainScorer().probabilities(rows.tolist()), abs=1e-5)
-        assert probabilities.tolist() == pytest.approx(network.probabilities(rows.tolist()), abs=1e-5)
+        alone = network.cases(rows, np.zeros(1, np.int64))
+        assert probabilities.tolist() == pytest.approx(alone.tolist(), abs=1e-5)
 
 
 def test_blocks_of_a_long_document(lexical: Detrans, monkeypatch: pytest.MonkeyPatch) -> None:

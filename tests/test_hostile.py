@@ -64,7 +64,7 @@ def test_any_file_is_read_or_refused(data: bytes) -> None:
 def test_every_control_character_and_every_kind_of_character_stays() -> None:
     kinds = {unicodedata.category(chr(c)): chr(c) for c in range(0x110000)}
     odd = [*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0)), *kinds.values(), "\u061c", "\u2066"]
-    text = " ".join(f"The navy{c} mentioned final{c}week {c} that." for c in odd)
+    text = " ".join(f"The navy{c} despatched final{c}week {c} individuals, he mentioned." for c in odd)
     repair = eager().repair(text)
     assert len(repair.edits) > len(odd)
     for c in odd:
