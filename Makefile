@@ -40,7 +40,7 @@ bench: $(INSTALLED)
 
 # On a CUDA machine, in an environment with a CUDA build of torch: make bench-gpu BIN=$$(dirname $$(which python))
 bench-gpu:
-	$(BIN)/python -m benchmarks.speed --device cuda --documents 20000
+	$(BIN)/python -m benchmarks.speed --device cuda --documents 2000
 	$(BIN)/python -m benchmarks.quality
 
 lexicon: $(INSTALLED)

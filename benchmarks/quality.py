@@ -126,7 +126,8 @@ def main() -> None:
                 value = getattr(counts, column)
                 low, high = interval(results, lambda c, k=column: float(getattr(c, k)))  # type: ignore[misc]
                 row[column] = [value, low, high]
-                cells.append(f"{value:.3f}" + ("" if low != low else f" [{low:.2f}, {high:.2f}]"))
+                shown = f"{value:.3f}" + ("" if low != low else f" [{low:.2f}, {high:.2f}]")
+                cells.append(shown if counts.required or column == "harm" else "–")
             changed = sum(r.changed for r in results)
             row["changed"] = changed
             rows.append(row)
