@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 GROUP = 32
+BLOCK = 2048  # rows unpacked at once: bounds the memory for them in float32
 PARTS = ("codes", "steps", "step_unit", "lows", "low_unit")
 
 
@@ -41,12 +42,15 @@ def pack(matrix: Tensor) -> dict[str, Tensor]:
 
 def unpack(parts: dict[str, Tensor], dtype: torch.dtype) -> Tensor:
     """The matrix (R, C) that `pack` stored, as near as four bits come."""
-    codes = parts["codes"]
-    rows = len(codes)
-    flat = torch.stack((codes & 15, codes >> 4), -1).view(rows, -1, GROUP)
-    step = (parts["steps"].float() * parts["step_unit"].float()).unsqueeze(-1)
-    low = (parts["lows"].float() * parts["low_unit"].float()).unsqueeze(-1)
-    return torch.addcmul(low, flat.float(), step).view(rows, -1).to(dtype)
+    rows, half = parts["codes"].shape
+    matrix = torch.empty(rows, 2 * half, dtype=dtype, device=parts["codes"].device)
+    for at in range(0, rows, BLOCK):
+        some = {name: part[at : at + BLOCK] for name, part in parts.items()}
+        codes = torch.stack((some["codes"] & 15, some["codes"] >> 4), -1).view(len(some["codes"]), -1, GROUP)
+        step = (some["steps"].float() * some["step_unit"].float()).unsqueeze(-1)
+        low = (some["lows"].float() * some["low_unit"].float()).unsqueeze(-1)
+        matrix[at : at + BLOCK] = torch.addcmul(low, codes.float(), step).view(-1, 2 * half)
+    return matrix
 
 
 def pack_all(weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -31,7 +31,7 @@ FOLLOWING = 5  # tokens after the phrase that speak for or against it
 BEFORE = 64  # tokens that the first place of a trunk sees, where the text has as many
 TRUNK = 128  # tokens from a trunk's first to the last place on it, at most
 TOKENS = 1100  # of trunk and branches, unless one place alone has more: attention grows with the square
-ROWS = 512  # of logits at once: each is as long as the vocabulary
+ROWS = 512  # of logits at once, each as long as the vocabulary; smaller blocks leave the heap in pieces
 GPU_TOKENS = 65_536  # of a batch of trunks on a GPU, padding included
 
 
