@@ -1,6 +1,6 @@
 """How far the probabilities can be believed, and what each threshold gives.
 
-    python -m benchmarks.calibration --corpora DIR [--models none,small] [--documents 60] [--output docs]
+    python -m benchmarks.calibration --corpora DIR [--models none,base] [--documents 60] [--output docs]
 
 The threshold table is for users who choose one; the shipped one (bold) was chosen on other texts, by
 `training/calibrate.py`. `synthetic` is news that training never saw, spun and as it was; `wild` shows
@@ -224,7 +224,7 @@ def sets(corpora: Path | None, count: int) -> dict[str, list[str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--corpora", type=Path)
-    parser.add_argument("--models", default="none,small", help="small, none or model directories")
+    parser.add_argument("--models", default="none,base", help="base, small, none or model directories")
     parser.add_argument("--documents", type=int, default=60, help="of each kind in the synthetic set")
     parser.add_argument("--output", type=Path, help="write calibration.md and img/ into this folder")
     args = parser.parse_args()

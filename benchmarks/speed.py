@@ -213,11 +213,11 @@ def main() -> None:
     report("repair against generate", theirs / (ours / len(lines)), "times")
 
     for length in (200, 1000, 10000):
-        texts = source.draw(max(60_000 // length, 4), 1.0, length)
+        texts = source.draw(max(600 * args.documents // length, 2), 1.0, length)
         took = timed(lambda t=texts: detrans.repair_batch(t))  # type: ignore[misc]
         report(f"repair, all spun, documents of {length}", sum(map(len, texts)) / took / 1e6, "MB/s")
     for batch in (1, 16, 256):
-        texts = source.draw(32 if device.type == "cpu" else 512, 1.0, 1000)
+        texts = source.draw(max(args.documents // 3, 4), 1.0, 1000)
 
         def batches(texts: list[str] = texts, batch: int = batch) -> None:
             for i in range(0, len(texts), batch):
