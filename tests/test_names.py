@@ -69,4 +69,6 @@ def test_a_crowd_of_speakers_takes_linear_time() -> None:
         name_edits(Document(text, Lexicon([])))
         return time.process_time() - start
 
-    assert seconds(8000) < 20 * max(seconds(1000), 0.01)
+    # The best of three: in a long test run the garbage collector may come in between.
+    small, large = (min(seconds(count) for _ in range(3)) for count in (1000, 8000))
+    assert large < 20 * max(small, 0.01)
