@@ -21,6 +21,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 
+from detrans.batches import batches
 from detrans.encode import plain_characters
 from detrans.errors import ModelError
 from detrans.fourbit import unpack_all
@@ -168,17 +169,7 @@ class LanguageModel:
         return tokens, min(self._length(phrase), len(tokens))
 
     def _batches(self, jobs: list[tuple[int, Tree]]) -> Iterator[list[tuple[int, Tree]]]:
-        if self.device.type == "cpu":
-            yield from ([job] for job in jobs)
-            return
-        group: list[tuple[int, Tree]] = []
-        for job in sorted(jobs, key=lambda j: j[1].size()):
-            if group and job[1].size() * (len(group) + 1) > GPU_TOKENS:
-                yield group
-                group = []
-            group.append(job)
-        if group:
-            yield group
+        return batches(jobs, lambda job: job[1].size(), None if self.device.type == "cpu" else GPU_TOKENS)
 
     @torch.inference_mode()
     def _run(self, trees: list[Tree]) -> Iterator[list[Likelihood]]:

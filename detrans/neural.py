@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import BertConfig
 
+from detrans.batches import batches
 from detrans.document import Document
 from detrans.encode import Encoder, Passage, Span, collate
 from detrans.errors import ModelError
@@ -76,18 +77,7 @@ class NeuralScorer:
         return judgements
 
     def _batches(self, passages: list[tuple[int, Passage]]) -> Iterator[list[tuple[int, Passage]]]:
-        """Passages of like length, as many as the token budget allows."""
-        if self.device.type == "cpu":
-            yield from ([p] for p in passages)
-            return
-        group: list[tuple[int, Passage]] = []
-        for item in sorted(passages, key=lambda p: len(p[1].tokens)):
-            if group and len(item[1].tokens) * (len(group) + 1) > BUDGET:
-                yield group
-                group = []
-            group.append(item)
-        if group:
-            yield group
+        return batches(passages, lambda p: len(p[1].tokens), None if self.device.type == "cpu" else BUDGET)
 
     @torch.inference_mode()
     def _run(self, group: list[tuple[int, Passage]], judgements: list[Judgement]) -> None:

@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 
 from detrans import Detrans, ModelError, lm
 from detrans.assets import model_directory, read_config
+from detrans.batches import batches
 from detrans.document import Document, Match
 from detrans.fourbit import GROUP, pack, pack_all, unpack, unpack_all
 from detrans.judge import CASE_FEATURES, Case, CaseFeatures, Judge, doubtful
@@ -267,3 +268,12 @@ def test_threads_share_an_instance(seeds: dict[str, str]) -> None:
     fresh = Detrans(model="none")
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(fresh.clean, texts * 3)) == expected * 3
+
+
+@pytest.mark.parametrize("budget", [5, 6, 7, 100])
+def test_batches_keep_to_their_budget(budget: int) -> None:
+    items = ["a" * n for n in (3, 1, 2, 3, 2, 1, 5)]
+    groups = list(batches(items, len, budget))
+    assert sorted(sum(groups, [])) == sorted(items)
+    assert all(max(map(len, g)) * len(g) <= budget for g in groups)
+    assert list(batches(items, len, None)) == [[item] for item in items]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from lemminflect import getAllLemmas
 
-from benchmarks.gold import located
+from benchmarks.gold import located, plain
 from benchmarks.testsets import passages
 from training.inflect import TAGS, inflect
 
@@ -40,17 +40,9 @@ def marked(path: Path) -> Pairs:
     """Marks of a gold file (damaged side, first alternative) with how often each stands there."""
     found: Counter[tuple[str, str]] = Counter()
     for gold in passages(path):
-        found.update((damaged, accepted[0]) for _, _, damaged, _, accepted in spans(gold) if accepted[0])
+        text = plain(gold)
+        found.update((text[a:b], accepted[0]) for a, b, _, accepted in located(gold) if accepted[0])
     return found
-
-
-def spans(gold: str) -> Iterator[tuple[int, int, str, bool, list[str]]]:
-    """The marks of a gold text with the damaged words they stand for."""
-    from benchmarks.gold import plain
-
-    text = plain(gold)
-    for start, end, required, accepted in located(gold):
-        yield start, end, text[start:end], required, accepted
 
 
 def normal(pairs: Pairs) -> Pairs:
