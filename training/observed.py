@@ -20,6 +20,7 @@ from lemminflect import getAllLemmas
 from benchmarks.gold import located, plain
 from benchmarks.testsets import passages
 from training.inflect import TAGS, inflect
+from training.table import write_table
 
 UPOS = {"v": "VERB", "n": "NOUN", "a": "ADJ"}
 Pairs = dict[tuple[str, str], int]
@@ -86,9 +87,10 @@ def main() -> None:
             known = list(bases(spun, original)) if gold else []
             for base in known or [(spun, original, "x")]:
                 rows[base] += count
-    print("spun\toriginal\tpos\tweight\tfamily")
-    for (spun, original, pos), count in sorted(rows.items()):
-        print(f"{spun}\t{original}\t{pos}\t{3 if count >= 4 else 2 if count >= 2 else 1}\tany")
+    write_table(
+        (spun, original, pos, 3 if count >= 4 else 2 if count >= 2 else 1, "any")
+        for (spun, original, pos), count in sorted(rows.items())
+    )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import argparse
 import json
 import re
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from difflib import SequenceMatcher
@@ -24,6 +23,7 @@ from pathlib import Path
 from detrans.fold import fold
 from detrans.spin import FUNCTION_WORDS, Span, Spun
 from training.corpora import DEFAULT, paragraphs
+from training.table import write_table
 
 _TOKEN = re.compile(r"\w+(?:[’'\-]\w+)*|[^\w\s]")
 LONGEST = 3  # words to each side of a swap in the table
@@ -119,11 +119,11 @@ def main() -> None:
         for line in path.read_text(encoding="utf-8").splitlines():
             record = json.loads(line)
             seen.update(swaps(align(record["clean"], record["damaged"])))
-    sys.stdout.write("spun\toriginal\tpos\tweight\tfamily\n")
-    for (spun, original), count in sorted(seen.items()):
-        if count >= SEEN:
-            weight = 2 if count >= 30 else 1
-            sys.stdout.write(f"{spun}\t{original}\tx\t{weight}\tmt\n")
+    write_table(
+        (spun, original, "x", 2 if count >= 30 else 1, "mt")
+        for (spun, original), count in sorted(seen.items())
+        if count >= SEEN
+    )
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ import re
 import sys
 from pathlib import Path
 
+from training.table import write_table
+
 _PHRASE = re.compile(r'"([^"]+)"(?!~)')
 _ASIDE = re.compile(r"\([^)]*\)|\[[^\]]*\]")
 _INNER = re.compile(r"\w[A-Z]")
@@ -46,9 +48,7 @@ def rows(path: Path) -> list[tuple[str, str, str]]:
 
 
 def main() -> None:
-    print("spun\toriginal\tpos\tweight\tfamily")
-    for spun, original, pos in rows(Path(sys.argv[1])):
-        print(f"{spun}\t{original}\t{pos}\t1\tsci")
+    write_table((spun, original, pos, 1, "sci") for spun, original, pos in rows(Path(sys.argv[1])))
 
 
 if __name__ == "__main__":

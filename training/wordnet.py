@@ -14,6 +14,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from detrans.ngrams import NgramModel
+from training.table import write_table
 
 PARTS = {"noun": "n", "verb": "v", "adj": "a", "adv": "x"}
 FREQUENT, TOO_FREQUENT = -11.3, -7.0  # ln of a word's share of clean text
@@ -77,10 +78,11 @@ def main() -> None:
     parser.add_argument("--ngrams", type=Path, default=Path("models/lexical/ngrams.safetensors"))
     args = parser.parse_args()
     ngrams = NgramModel.load(args.ngrams)
-    print("spun\toriginal\tpos\tweight\tfamily")
-    for part, pos in PARTS.items():
-        for spun, original, weight in swaps(args.wordnet, part, ngrams):
-            print(f"{spun}\t{original}\t{pos}\t{weight}\tcrude")
+    write_table(
+        (spun, original, pos, weight, "crude")
+        for part, pos in PARTS.items()
+        for spun, original, weight in swaps(args.wordnet, part, ngrams)
+    )
 
 
 if __name__ == "__main__":
