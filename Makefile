@@ -46,7 +46,6 @@ bench-gpu:
 
 lexicon: $(INSTALLED)
 	$(BIN)/python -m training.lexicon --corpora $(CORPORA)
-	$(BIN)/python -m training.compile
 	$(BIN)/python -m training.manifest models/lexical
 
 lock: $(INSTALLED)

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from benchmarks.gold import located, plain
 from benchmarks.testsets import DATA, passages
-from detrans.assets import model_directory
 from detrans.document import Document
-from detrans.lexicon import Lexicon, read_forms
+from detrans.lexicon import Lexicon
+from detrans.lexicon.compiled import shipped_forms
 
 
 def covered(gold: str, lexicon: Lexicon) -> tuple[int, int]:
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--observed", type=Path)
     args = parser.parse_args()
 
-    forms = read_forms(model_directory("lexical") / "lexicon.tsv")
+    forms = shipped_forms()
     lexicon = Lexicon(forms)
     domains: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
     for path in sorted((DATA / "wild").glob("*.gold")):

@@ -28,7 +28,8 @@ from benchmarks.gold import mended, plain
 from benchmarks.testsets import DATA, passages
 from detrans import Detrans
 from detrans.assets import model_directory, read_config
-from detrans.lexicon import Lexicon, read_forms
+from detrans.lexicon import Lexicon
+from detrans.lexicon.compiled import shipped_forms
 from detrans.lm import fast_bfloat16
 
 REPEATS = 3
@@ -144,7 +145,7 @@ def peers() -> dict[str, Callable[[str], object]]:
         from flashtext import KeywordProcessor
 
         processor = KeywordProcessor()
-        lexicon = Lexicon(read_forms(model_directory("lexical") / "lexicon.tsv"))
+        lexicon = Lexicon(shipped_forms())
         for phrase, forms in zip(lexicon.phrases, lexicon.candidates, strict=True):
             processor.add_keyword(phrase, forms[0].original)
         found["flashtext, our lexicon"] = processor.extract_keywords

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from detrans import Detrans, __version__
-from detrans.assets import model_directory
 from detrans.document import Document
-from detrans.lexicon import Lexicon, read_forms
+from detrans.lexicon import Lexicon
+from detrans.lexicon.compiled import shipped_forms
 from detrans.normalise import Scored, choose
 
 
@@ -38,7 +38,7 @@ class Frequency:
     """The lexicon's most frequent original wherever a phrase matches, without any context."""
 
     def __init__(self) -> None:
-        self._lexicon = Lexicon(read_forms(model_directory("lexical") / "lexicon.tsv"))
+        self._lexicon = Lexicon(shipped_forms())
         self.signature = f"frequency|lexicon:{self._lexicon.hash}|version:{__version__}"
 
     def clean(self, text: str) -> str:

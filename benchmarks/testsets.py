@@ -8,8 +8,8 @@ import shutil
 from itertools import islice
 from pathlib import Path
 
-from detrans.assets import model_directory
-from detrans.lexicon import Lexicon, read_forms
+from detrans.lexicon import Lexicon
+from detrans.lexicon.compiled import shipped_forms
 from detrans.spin import UNSEEN_FAMILY, Spinner, Spun
 from training.corpora import documents, paragraphs
 from training.roundtrip import align, out_and_back
@@ -37,7 +37,7 @@ def marked(spun: Spun) -> str:
 def synthetic(corpora: Path, held_out: bool, count: int = 40) -> list[str]:
     """News documents that training never saw, spun by a family that no network was trained on;
     `held_out`: with pairs alone that none was trained on."""
-    lexicon = Lexicon(read_forms(model_directory("lexical") / "lexicon.tsv"))
+    lexicon = Lexicon(shipped_forms())
     spinner = Spinner(lexicon, held_out=True if held_out else None)
     texts = islice(documents(corpora, "news.dev"), 0, 4 * count, 4)
     return [

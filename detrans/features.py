@@ -21,7 +21,7 @@ from detrans.lexicon import Form
 from detrans.ngrams import BOUNDARY, Hashes, Ints, NgramModel, Numbers, mix, word_hash
 
 FEATURES = 26  # numbers for each candidate
-MOST_CANDIDATES = 10  # per span, by share
+MOST_CANDIDATES = 20  # per span, by share
 NEAR = 25  # words to each side in which other matches speak for or against a match
 CLIP = 4.0  # the most that a match's evidence counts, so that one phrase cannot shout down the rest
 
@@ -81,7 +81,12 @@ def _fixed(forms: list[Form]) -> Iterator[tuple[float, ...]]:
     length = spun.spun.count(" ")
     for form in forms:
         longer = form.original.count(" ") - length
-        yield 0.0, math.log(form.share + 1e-4) / 4, 0.0, 0.0, longer / 2, float(form.family != "any")
+        yield 0.0, math.log(form.share + 1e-4) / 4, 0.0, 0.0, longer / 2, family_kind(form.family)
+
+
+def family_kind(family: str) -> float:
+    """0 for a pair of many spinners, 1 for one of a family, -1 for one that a thesaurus merely allows."""
+    return {"any": 0.0, "thesaurus": -1.0}.get(family, 1.0)
 
 
 class Phrasebook:

@@ -14,7 +14,7 @@ from detrans.assets import read_config, verify
 from detrans.corpus.formats import read_records
 from detrans.document import Document
 from detrans.language import foreign_spans
-from detrans.lexicon import read_forms, read_table, read_user_pairs
+from detrans.lexicon import read_table, read_user_pairs
 from detrans.protect import protected_spans, touches
 from detrans.segment import sentence_spans
 
@@ -79,7 +79,6 @@ def check_files(data: bytes) -> None:
             lambda: list(read_records([str(lines)], "text")),
             lambda: read_table(table),
             lambda: read_user_pairs(table),
-            lambda: read_forms(table),
             lambda: verify(directory),
             lambda: read_config(directory),
         ):

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from detrans import Detrans
-from detrans.assets import model_directory
-from detrans.lexicon import Lexicon, read_forms
+from detrans.lexicon import Lexicon
+from detrans.lexicon.compiled import shipped_forms
 from detrans.spin import Spinner
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +44,7 @@ def small() -> Detrans:
 
 @pytest.fixture(scope="session")
 def lexicon() -> Lexicon:
-    return Lexicon(read_forms(model_directory("lexical") / "lexicon.tsv"))
+    return Lexicon(shipped_forms())
 
 
 @pytest.fixture(scope="session")

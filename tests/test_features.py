@@ -94,7 +94,8 @@ class PlainFeatures:
     def kin(self, form: Form) -> tuple[float, float]:
         if form.family == "any":
             return 0.0, 0.0
-        return 1.0, self.family[form.family] / (1 + sum(self.family.values()))
+        kind = -1.0 if form.family == "thesaurus" else 1.0
+        return kind, self.family[form.family] / (1 + sum(self.family.values()))
 
     def rows(self, match: Match) -> list[list[float]]:
         words, spun, candidates = self.document.words, match.candidates[0], match.candidates[:MOST_CANDIDATES]

@@ -102,7 +102,9 @@ def test_a_damaged_manifest_is_named(tmp_path: Path, content: str) -> None:
         verify(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["ngrams.safetensors", "scorer.safetensors", "lexicon.tsv", "config.json"])
+@pytest.mark.parametrize(
+    "name", ["ngrams.safetensors", "scorer.safetensors", "lexicon.safetensors", "config.json"]
+)
 def test_the_lexical_files_are_verified_too(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,7 +30,8 @@ from detrans.document import Document
 from detrans.doubt import doubt
 from detrans.edits import apply
 from detrans.evidence import Evidence, gather
-from detrans.lexicon import Lexicon, read_forms
+from detrans.lexicon import Lexicon
+from detrans.lexicon.compiled import shipped_forms
 from detrans.normalise import WITNESSES, Scored, choose
 from detrans.pipeline import dot, logistic, sentence_features
 from detrans.scorers import Scorer
@@ -42,9 +43,9 @@ from training.manifest import write
 
 LEXICAL = Path("models/lexical")
 DEVELOPMENT = ("wild_dev.gold", "written_dev.gold")
-GATE_MISSES = 0.02  # of spun texts, the share that the gate may let through as clean
-SECOND_MISSES = 0.005  # of the spun texts that passed it, the share that the second one may
-MANY = 5  # times as many texts for the second gate, and longer ones too, as few clean ones get there
+GATE_MISSES = 0.03  # of spun texts, the share that the gate may let through as clean
+SECOND_MISSES = 0.01  # of the spun texts that passed it, the share that the second one may
+MANY = 5  # times as many texts for the gates; longer ones too for the second, as few clean ones get there
 MOST_HARM = 0.2  # edits per 1,000 words of clean text that passed the gate
 
 
@@ -161,7 +162,7 @@ def main() -> None:
     parser.add_argument("--precision", type=float, default=0.88, help="least share of right edits there")
     args = parser.parse_args()
 
-    lexicon = Lexicon(read_forms(LEXICAL / "lexicon.tsv"))
+    lexicon = Lexicon(shipped_forms())
     spinner = Spinner(lexicon)
     chosen = samples(args.corpora, spinner, args.count)
     texts = [Document(s.spun.text, lexicon) for s in chosen]
@@ -175,12 +176,12 @@ def main() -> None:
         lexical = config
 
     priors = [prior(lexical["calibration"]["evidence"], e) for e in evidence]
-    if args.model is None:
-        config["gate"] = min(0.5, gate(priors, chosen, GATE_MISSES))
-        tell("gate", config["gate"], priors, chosen)
     scorer = Detrans(model=str(args.model or "none"))._scorer
     if args.model is None:
         many = samples(args.corpora, spinner, MANY * args.count)
+        scores = [prior(weights, gather(Document(s.spun.text, lexicon))) for s in many]
+        config["gate"] = min(0.5, gate(scores, many, GATE_MISSES))
+        tell("gate", config["gate"], scores, many)
         many += samples(args.corpora, spinner, MANY * args.count, documents)
         config["second_gate"] = second_gate(config["gate"], scorer, lexicon, weights, many)
 

@@ -17,7 +17,8 @@ from detrans.document import Document, Match
 from detrans.encode import Encoder, Passage, collate
 from detrans.evidence import gather
 from detrans.features import Features, Phrasebook
-from detrans.lexicon import Lexicon, read_forms
+from detrans.lexicon import Lexicon
+from detrans.lexicon.compiled import shipped_forms
 from detrans.model import Batch
 from detrans.ngrams import NgramModel
 from detrans.segment import sentence_spans
@@ -105,7 +106,7 @@ class Examples(IterableDataset[tuple[Batch, Labels]]):
         worker = get_worker_info()
         number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
         rng = random.Random(f"{self.seed}/{number}")
-        forms = [f for f in read_forms(self.lexical / "lexicon.tsv") if not f.held_out]
+        forms = [f for f in shipped_forms() if not f.held_out]
         lexicon = Lexicon(forms)
         spinner = Spinner(lexicon)
         encoder = Encoder(self.tokenizer)

@@ -18,7 +18,8 @@ from torch import nn
 from detrans.document import Document
 from detrans.evidence import gather
 from detrans.features import FEATURES, MOST_CANDIDATES, Features, Phrasebook
-from detrans.lexicon import Lexicon, read_forms
+from detrans.lexicon import Lexicon
+from detrans.lexicon.compiled import shipped_forms
 from detrans.ngrams import NgramModel
 from detrans.spin import Spinner
 from training.corpora import DEFAULT
@@ -33,7 +34,7 @@ EPOCHS = 6
 def examples(corpora: Path, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Inputs (N, WIDTH, FEATURES), absent candidates all zero, and the number of the right row (N,)."""
     rng = random.Random(3)
-    lexicon = Lexicon([f for f in read_forms(LEXICAL / "lexicon.tsv") if not f.held_out])
+    lexicon = Lexicon([f for f in shipped_forms() if not f.held_out])
     spinner = Spinner(lexicon)
     book = Phrasebook(NgramModel.load(LEXICAL / "ngrams.safetensors"))
     inputs: list[np.ndarray] = []

@@ -111,7 +111,7 @@ def record(args: argparse.Namespace, lexical: Path) -> dict[str, object]:
     return {
         "arguments": {k: str(v) for k, v in vars(args).items()},
         "data": {name: sha(locate(args.corpora, name)) for name in MIX},
-        "lexicon": sha(lexical / "lexicon.tsv"),
+        "lexicon": sha(lexical / "lexicon.safetensors"),
         "commit": commit.stdout.strip(),
         "hardware": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine(),
         "torch": torch.__version__,

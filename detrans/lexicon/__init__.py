@@ -1,8 +1,7 @@
 """The lexicon: which phrase a spinner writes for which original.
 
 `tables/*.tsv` are written by people, one base pair a row. `training/lexicon.py` derives the
-inflected forms, weighs them against clean text and writes `models/lexical/lexicon.tsv`; what is
-read at run time is its compiled form (`compiled.py`).
+inflected forms, weighs them against clean text and writes what is read at run time (`compiled.py`).
 """
 
 from __future__ import annotations
@@ -20,9 +19,8 @@ from detrans.match import Matcher
 
 TABLES = Path(__file__).parent / "tables"
 TABLE_COLUMNS = ("spun", "original", "pos", "weight", "family")
-FORM_COLUMNS = ("spun", "original", "share", "evidence", "rate", "family", "table", "held_out")
 PARTS = frozenset("vnax")
-FAMILIES = frozenset({"any", "mentioned", "stated", "crude", "sci", "mt"})
+FAMILIES = frozenset({"any", "mentioned", "stated", "crude", "sci", "mt", "thesaurus"})
 STRONG = 1.5  # evidence from which a match speaks for itself
 
 
@@ -122,18 +120,6 @@ def read_user_pairs(path: Path) -> list[Form]:
             if step == original.lower():
                 raise LexiconError(f"{where}: {spun!r} -> {original!r} closes a cycle of pairs")
     return [Form(s, o, 1.0, 6.0, 0.0, "any", "user") for s, o in target.items()]
-
-
-def read_forms(path: Path) -> list[Form]:
-    """Read the built lexicon; LexiconError names the file and line of a number that is none."""
-    forms = []
-    for number, (spun, original, *figures, family, table, held_out) in _rows(path, FORM_COLUMNS):
-        try:
-            share, evidence, rate = map(float, figures)
-        except ValueError as error:
-            raise LexiconError(f"{path}:{number}: {error}") from error
-        forms.append(Form(spun, original, share, evidence, rate, family, table, held_out == "1"))
-    return forms
 
 
 class Lexicon:

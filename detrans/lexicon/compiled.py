@@ -1,7 +1,6 @@
 """The built lexicon as it is read at run time: columns of numbers, forms made when they are asked for.
 
-`lexicon.safetensors` says what `lexicon.tsv` says, in a tenth of the time: most forms are never
-wanted in the life of a process. `training/compile.py` writes it.
+Most forms are never wanted in the life of a process. `training/lexicon.py` writes the file.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from detrans.assets import model_directory
 from detrans.lexicon import Form, Lexicon
 
 NUMBERS = ("share", "evidence", "rate")
@@ -62,11 +62,17 @@ class CompiledLexicon(Lexicon):
         self.hash = metadata["hash"]
 
 
+def shipped_forms() -> list[Form]:
+    """All forms of the lexicon that comes with the package."""
+    lexicon = CompiledLexicon(model_directory("lexical") / "lexicon.safetensors")
+    return [form for candidates in lexicon.candidates for form in candidates]
+
+
 def write(lexicon: Lexicon, path: Path) -> None:
     """Write a lexicon for `CompiledLexicon` to read."""
     forms = [form for candidates in lexicon.candidates for form in candidates]
     names = {name: sorted({getattr(f, name) for f in forms}) for name in NAMES}
-    columns = {name: np.array([getattr(f, name) for f in forms], np.float64) for name in NUMBERS}
+    columns = {name: np.array([getattr(f, name) for f in forms], np.float32) for name in NUMBERS}
     for name, known in names.items():
         columns[name] = np.array([known.index(getattr(f, name)) for f in forms], np.uint8)
     columns["held_out"] = np.array([f.held_out for f in forms], np.uint8)
