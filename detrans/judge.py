@@ -17,17 +17,18 @@ from pathlib import Path
 
 import numpy as np
 
+from detrans.articles import agreeing_article
 from detrans.document import Document
 from detrans.errors import ModelError
-from detrans.features import Rows
+from detrans.features import Rows, family_kind
 from detrans.lm import LanguageModel, Likelihood, Place
 from detrans.normalise import Scored, in_place
 from detrans.scorers import Judgement, Network, Scorer
 from detrans.segment import sentence_spans
 
-DOUBTFUL = 0.92  # the proposer's probability of *keep*, under which a place is looked at again
-LIKELY = 0.02  # its probability of a candidate, from which that is looked at
-CASE_FEATURES = 20
+DOUBTFUL = 0.95  # the proposer's probability of *keep*, under which a place is looked at again
+LIKELY = 0.01  # its probability of a candidate, from which that is looked at
+CASE_FEATURES = 22
 NATS = 12.0  # beyond that a difference says no more
 LEAST = 1.2e-4  # a probability's, before its logarithm is taken
 
@@ -117,7 +118,11 @@ class CaseFeatures:
         mass = max(self._doubt[sentence] - (1 - s.keep), 0.0)
         words = max(text.count(" ", start, end), 4)
         spun = m.candidates[0]
+        # An article that does not suit the phrase was left behind by what stood there.
+        before = text[max(m.start - 10, 0) : m.start]
+        left = agreeing_article(before, text[m.start : m.end]) is not None
         shared = [
+            float(left),
             log(s.keep) / 4,
             here.phrase / 10,
             spun.evidence / 4,
@@ -147,7 +152,8 @@ class CaseFeatures:
                     (form.original.count(" ") - length) / 2,
                     *((total - x) / others if others else x for total, x in zip(sums, own, strict=True)),
                     math.log1p(others),
-                    float(form.family != "any"),
+                    float(left) - float(agreeing_article(before, form.original) is not None),
+                    family_kind(form.family),
                     *shared,
                 ]
             )

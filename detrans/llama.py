@@ -19,7 +19,7 @@ class Llama:
     """Weights by their names in transformers' `LlamaModel`; settings by those of its `LlamaConfig`."""
 
     def __init__(self, settings: dict[str, Any], weights: dict[str, Tensor]) -> None:
-        self._weights = weights
+        self.weights = weights
         self._layers = int(settings["num_hidden_layers"])
         self._heads = int(settings["num_attention_heads"])
         self._kept = int(settings["num_key_value_heads"])
@@ -43,12 +43,12 @@ class Llama:
         return self._norm("norm", x)
 
     def _linear(self, name: str, x: Tensor) -> Tensor:
-        return functional.linear(x, self._weights[f"{name}.weight"])
+        return functional.linear(x, self.weights[f"{name}.weight"])
 
     def _norm(self, name: str, x: Tensor) -> Tensor:
         wide = x.float()
         scaled = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self._eps)
-        return self._weights[f"{name}.weight"] * scaled.to(x.dtype)
+        return self.weights[f"{name}.weight"] * scaled.to(x.dtype)
 
     def _attend(self, name: str, x: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
         def heads(part: str, count: int) -> Tensor:
@@ -71,3 +71,13 @@ def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
     cos, sin = turn
     low, high = x.chunk(2, -1)
     return x * cos + torch.cat((-high, low), -1) * sin
+
+
+def adapt(weights: dict[str, Tensor], adapter: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights with low-rank changes (LoRA, Hu et al. 2021): `name.up` (out, R) times `name.down` (R, in)."""
+    changed = {}
+    for name in (key.removesuffix(".down") for key in adapter if key.endswith(".down")):
+        weight = weights[f"{name}.weight"]
+        change = adapter[f"{name}.up"].float() @ adapter[f"{name}.down"].float()
+        changed[f"{name}.weight"] = (weight.float() + change).to(weight.dtype)
+    return weights | changed

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from detrans.batches import batches
 from detrans.encode import plain_characters
 from detrans.errors import ModelError
 from detrans.fourbit import unpack_all
-from detrans.llama import Llama
+from detrans.llama import Llama, adapt
 
 BEGIN = 1  # the token before a text
 FOLLOWING = 5  # tokens after the phrase that speak for or against it
@@ -98,18 +98,69 @@ class Tree:
         return 1 + self.reach(branches) - self.low + sum(len(b.tokens) - 1 for b in branches if not b.trunk)
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Trees as tensors: tokens and positions (B, T), seen (B, T, T), True where a token sees another;
+    for each token of a branch (N): its row, the place of the token that foretells it, and its number."""
+
+    tokens: Tensor
+    positions: Tensor
+    seen: Tensor
+    row: Tensor
+    before: Tensor
+    target: Tensor
+
+    def to(self, device: torch.device) -> Layout:
+        return Layout(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+
+def lay_out(trees: Sequence[Tree]) -> Layout:
+    """Each tree a row, its trunk before its branches."""
+    length = max(tree.size() for tree in trees)
+    tokens = torch.zeros(len(trees), length, dtype=torch.long)
+    positions = torch.zeros(len(trees), length, dtype=torch.long)
+    seen = torch.eye(length, dtype=torch.bool).repeat(len(trees), 1, 1)
+    row: list[int] = []
+    before: list[int] = []
+    target: list[int] = []
+    for number, tree in enumerate(trees):
+        trunk = len(tree.trunk)
+        ids, places = list(tree.trunk), list(range(trunk))
+        seen[number, :trunk, :trunk] = torch.ones(trunk, trunk, dtype=torch.bool).tril()
+        for branch in tree.branches:
+            size, leaves = len(branch.tokens), branch.at - tree.low + 1
+            at = leaves if branch.trunk else len(ids)
+            row += [number] * size
+            before += [leaves - 1, *range(at, at + size - 1)]
+            target += branch.tokens
+            if not branch.trunk:
+                ids += branch.tokens[:-1]
+                grown = slice(at, at + size - 1)
+                places += range(leaves, leaves + size - 1)
+                seen[number, grown, :leaves] = True
+                seen[number, grown, grown] = torch.ones(size - 1, size - 1, dtype=torch.bool).tril()
+        tokens[number, : len(ids)] = torch.tensor(ids)
+        positions[number, : len(ids)] = torch.tensor(places)
+    return Layout(tokens, positions, seen, *map(torch.tensor, (row, before, target)))
+
+
 class LanguageModel:
     """The weights in `directory` (language.safetensors, language.json), on one device.
 
     config: the model's settings; its "language" entry is that of a `Llama`.
     """
 
-    def __init__(self, directory: Path, config: dict[str, Any], device: str | None = None) -> None:
+    def __init__(
+        self, directory: Path, config: dict[str, Any], device: str | None = None, adapted: bool = True
+    ) -> None:
         try:
             self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-            self._dtype = torch.bfloat16 if fast_bfloat16(self.device) else torch.float32
+            dtype = torch.bfloat16 if fast_bfloat16(self.device) else torch.float32
             stored = load_file(directory / "language.safetensors", str(self.device))
-            self._network = Llama(config["language"], unpack_all(stored, self._dtype))
+            weights = unpack_all(stored, dtype)
+            if adapted:
+                weights = adapt(weights, load_file(directory / "adapter.safetensors", str(self.device)))
+            self.network = Llama(config["language"], weights)
             self._tokenizer = Tokenizer.from_file(str(directory / "language.json"))
         except Exception as error:  # the tokenizer raises nothing narrower
             raise ModelError(
@@ -130,14 +181,14 @@ class LanguageModel:
         jobs: list[tuple[int, Tree]] = []
         for number, (text, places) in enumerate(texts):
             result.append([[] for _ in places])
-            jobs += ((number, tree) for tree in self._trees(plain_characters(text), places))
+            jobs += ((number, tree) for tree in self.trees(plain_characters(text), places))
         for group in self._batches(jobs):
             for (number, tree), values in zip(group, self._run([t for _, t in group]), strict=True):
                 for branch, likelihood in zip(tree.branches, values, strict=True):
                     result[number][branch.place].append(likelihood)
         return result
 
-    def _trees(self, text: str, places: Sequence[Place]) -> Iterator[Tree]:
+    def trees(self, text: str, places: Sequence[Place]) -> Iterator[Tree]:
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         ids, ends = encoding.ids, [b for _, b in encoding.offsets]
         starts = [a for a, _ in encoding.offsets]
@@ -173,36 +224,7 @@ class LanguageModel:
 
     @torch.inference_mode()
     def _run(self, trees: list[Tree]) -> Iterator[list[Likelihood]]:
-        length = max(tree.size() for tree in trees)
-        tokens = torch.zeros(len(trees), length, dtype=torch.long)
-        positions = torch.zeros(len(trees), length, dtype=torch.long)
-        seen = torch.eye(length, dtype=torch.bool).repeat(len(trees), 1, 1)
-        row: list[int] = []
-        before: list[int] = []  # the token that foretells each token of a branch
-        target: list[int] = []
-        for number, tree in enumerate(trees):
-            trunk = len(tree.trunk)
-            ids, places = list(tree.trunk), list(range(trunk))
-            seen[number, :trunk, :trunk] = torch.ones(trunk, trunk, dtype=torch.bool).tril()
-            for branch in tree.branches:
-                size, leaves = len(branch.tokens), branch.at - tree.low + 1
-                at = leaves if branch.trunk else len(ids)
-                row += [number] * size
-                before += [leaves - 1, *range(at, at + size - 1)]
-                target += branch.tokens
-                if not branch.trunk:
-                    ids += branch.tokens[:-1]
-                    grown = slice(at, at + size - 1)
-                    places += range(leaves, leaves + size - 1)
-                    seen[number, grown, :leaves] = True
-                    seen[number, grown, grown] = torch.ones(size - 1, size - 1, dtype=torch.bool).tril()
-            tokens[number, : len(ids)] = torch.tensor(ids)
-            positions[number, : len(ids)] = torch.tensor(places)
-        states = self._network.states(
-            tokens.to(self.device), positions.to(self.device), seen.unsqueeze(1).to(self.device)
-        )
-        wanted = states[torch.tensor(row, device=self.device), torch.tensor(before, device=self.device)]
-        values = iter(self._log_probabilities(wanted, torch.tensor(target, device=self.device)))
+        values = iter(self.log_probabilities(lay_out(trees).to(self.device)).tolist())
         for tree in trees:
             result = []
             for branch in tree.branches:
@@ -210,13 +232,17 @@ class LanguageModel:
                 result.append(Likelihood(sum(each[: branch.own]), sum(each[branch.own :])))
             yield result
 
-    def _log_probabilities(self, states: Tensor, target: Tensor) -> list[float]:
-        """ln P of each target token (N,) from the states (N, D) that foretell them."""
-        result: list[float] = []
-        for some, ids in zip(torch.split(states, ROWS), torch.split(target, ROWS), strict=True):
-            logits = functional.linear(some, self._network.vectors).float()
-            result += (logits.gather(1, ids[:, None])[:, 0] - logits.logsumexp(1)).tolist()
-        return result
+    def log_probabilities(self, layout: Layout) -> Tensor:
+        """ln P (N,) of each token of the branches, in order."""
+        states = self.network.states(layout.tokens, layout.positions, layout.seen.unsqueeze(1))
+        wanted = states[layout.row, layout.before]
+        some = zip(torch.split(wanted, ROWS), torch.split(layout.target, ROWS), strict=True)
+        return torch.cat([log_probability(x, ids, self.network.vectors) for x, ids in some])
+
+
+def log_probability(states: Tensor, target: Tensor, vectors: Tensor) -> Tensor:
+    """ln P (N,) of target tokens (N,) from the states (N, D) that foretell them."""
+    return -functional.cross_entropy(functional.linear(states, vectors).float(), target, reduction="none")
 
 
 def fast_bfloat16(device: torch.device) -> bool:

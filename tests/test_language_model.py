@@ -72,8 +72,8 @@ def slow(language: LanguageModel, text: str, place: Place, phrase: str) -> tuple
     length = ids.shape[1]
     mask = torch.ones(1, 1, length, length, dtype=torch.bool).tril()
     with torch.inference_mode():
-        states = language._network.states(ids, torch.arange(length)[None], mask)[0, len(before) : -1]
-        logits = states @ language._network.vectors.T
+        states = language.network.states(ids, torch.arange(length)[None], mask)[0, len(before) : -1]
+        logits = states @ language.network.vectors.T
     each = logits.log_softmax(-1).gather(1, torch.tensor(whole)[:, None])[:, 0].tolist()
     own = len(encode(space + phrase))
     return sum(each[:own]), sum(each[own:])
@@ -152,7 +152,7 @@ def test_cuts_change_nothing(language: LanguageModel, monkeypatch: pytest.Monkey
     monkeypatch.setattr(lm, "TOKENS", tokens)
     monkeypatch.setattr(lm, "BEFORE", 1000)
     asked = places(text, WORDS)
-    trees = list(language._trees(text, asked))
+    trees = list(language.trees(text, asked))
     assert len(trees) > 1
     assert all(t.size() <= tokens or len({b.place for b in t.branches}) == 1 for t in trees)
     check(language, text, asked)
@@ -165,7 +165,7 @@ def test_a_trunk_ends_where_it_should(
     text = (SENTENCE * 3).strip()
     monkeypatch.setattr(lm, "TRUNK", trunk)
     monkeypatch.setattr(lm, "BEFORE", 0)
-    trees = list(language._trees(text, places(text, WORDS)))
+    trees = list(language.trees(text, places(text, WORDS)))
     assert all(max(b.at for b in t.branches) - t.low <= trunk for t in trees)
     assert sorted({b.place for t in trees for b in t.branches}) == list(range(9))
 

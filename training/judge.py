@@ -1,6 +1,6 @@
 """Train the judge (`judge.safetensors` of a model directory) on texts written as spinners write.
 
-    python -m training.judge [--model models/base] [--epochs 30]
+    python -m training.judge [--model models/base] [--epochs 30] [--processes 2]
 
 The texts of `training/written` also gave lexicon pairs; while one file's texts are judged, the pairs
 that only this file gave are left out of the lexicon, so that the judge meets the gaps it will meet
@@ -15,6 +15,7 @@ import hashlib
 import inspect
 import pickle
 import random
+from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from pathlib import Path
 
@@ -36,6 +37,11 @@ from training.corpora import DEFAULT, documents
 from training.manifest import write
 
 WRITTEN = Path(__file__).parent / "written"
+# Files whose texts train the language model (`training.tune`) instead of the judge.
+TUNING = (
+    *("business", "culture", "lifestyle", "news", "science"),
+    *("vocabulary1", "vocabulary2", "vocabulary3", "vocabulary4"),
+)
 HIDDEN_UNITS = 48
 CLEAN = 150  # clean documents at most
 Marks = list[tuple[int, int, bool, list[str]]]
@@ -47,13 +53,25 @@ def right(match: Match, text: str, marks: Marks, candidates: tuple[int, ...]) ->
 
     Where a mark may stay, both are. A match that cannot mend the damage it covers must not touch it.
     """
-    inside = [m for m in marks if m[0] < match.end and m[1] > match.start]
+    over = [m for m in marks if m[0] < match.end and m[1] > match.start]
     allowed = [False] * len(candidates)
-    if inside and all(match.start <= a and b <= match.end for a, b, _, _ in inside):
-        accepted = {restored(match, text, inside, n) for n in range(max(len(m[3]) for m in inside))}
-        allowed = [tokens(match.candidates[i].original) in accepted for i in candidates]
-    required = any(m[2] for m in inside)
+    originals = [tokens(match.candidates[i].original) for i in candidates]
+    if over and all(match.start <= a and b <= match.end for a, b, _, _ in over):
+        accepted = {restored(match, text, over, n) for n in range(max(len(m[3]) for m in over))}
+        allowed = [original in accepted for original in originals]
+    elif len(over) == 1 and over[0][0] <= match.start and match.end <= over[0][1]:
+        start, end, _, accepted_texts = over[0]
+        before, after = (len(tokens(t)) for t in (text[start : match.start], text[match.end : end]))
+        allowed = [
+            any(part(tokens(t), before, after) == original for t in accepted_texts) for original in originals
+        ]
+    required = any(m[2] for m in over)
     return [not (required and any(allowed)), *allowed]
+
+
+def part(accepted: tuple[str, ...], before: int, after: int) -> tuple[str, ...]:
+    """The tokens of a mark's repair that stand for a match inside it, with so many tokens around."""
+    return accepted[before : len(accepted) - after]
 
 
 def restored(match: Match, text: str, inside: Marks, number: int) -> tuple[str, ...]:
@@ -76,8 +94,9 @@ def examples(judge: Judge, document: Document, marks: Marks) -> list[Example]:
     ]
 
 
-def texts(detrans: Detrans, path: Path | None, corpora: Path) -> list[list[Example]]:
+def texts(model: Path, path: Path | None, corpora: Path) -> list[list[Example]]:
     """The cases of each gold text of a file; without one, of clean documents that pass the gates."""
+    detrans = Detrans(model=str(model), without=(f"written_{path.stem}",) if path else ())
     judge = detrans._scorer
     assert isinstance(judge, Judge)
     if path is not None:
@@ -86,7 +105,7 @@ def texts(detrans: Detrans, path: Path | None, corpora: Path) -> list[list[Examp
     found: list[list[Example]] = []
     for name in ("news.train", "wikipedia.train", "science.train"):
         some = 0
-        for text in islice(documents(corpora, name), 3, 40_000, 11):
+        for text in islice(documents(corpora, name), 3, 80_000, 11):
             document, evidence, score = detrans._weigh(text[:3000])
             if score >= detrans._lexical["gate"] and detrans._doubtful(document, evidence):
                 found.append(examples(judge, document, []))
@@ -102,7 +121,8 @@ def key(model: Path, path: Path | None) -> str:
     for module in (detrans.judge, detrans.lm):
         digest.update(inspect.getsource(module).encode())
     digest.update((Path("models/lexical") / MANIFEST).read_bytes())
-    digest.update(hashlib.sha256((model / "language.safetensors").read_bytes()).digest())
+    for name in ("language.safetensors", "adapter.safetensors"):
+        digest.update((model / name).read_bytes())
     return f"{path.stem if path else 'clean'}-{digest.hexdigest()[:12]}.pickle"
 
 
@@ -157,21 +177,27 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path("models/base"))
     parser.add_argument("--cache", type=Path, default=Path(".cache/judge"))
     parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
 
     write(args.model)
     args.cache.mkdir(parents=True, exist_ok=True)
+    paths = [None, *(p for p in sorted(WRITTEN.glob("*.gold")) if p.stem not in TUNING)]
+    cached = {args.cache / key(args.model, path): path for path in paths}
+    missing = [name for name in cached if not name.exists()]
+    # One thread a process: the language model reads short pieces, which two threads hardly read faster.
+    with ProcessPoolExecutor(
+        max_workers=args.processes, initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
+        tasks = {name: pool.submit(texts, args.model, cached[name], args.corpora) for name in missing}
+        for name, task in tasks.items():
+            name.write_bytes(pickle.dumps(task.result()))
     found: list[list[Example]] = []
-    for path in [*sorted(WRITTEN.glob("*.gold")), None]:
-        cached = args.cache / key(args.model, path)
-        if not cached.exists():
-            without = (f"written_{path.stem}",) if path else ()
-            detrans = Detrans(model=str(args.model), without=without)
-            cached.write_bytes(pickle.dumps(texts(detrans, path, args.corpora)))
-        some: list[list[Example]] = pickle.loads(cached.read_bytes())
+    for name in cached:
+        some: list[list[Example]] = pickle.loads(name.read_bytes())
         cases = [labels for text in some for _, labels in text]
         repairs = sum(not labels[0] for labels in cases)
-        print(f"{cached.stem}: {len(some)} texts, {len(cases):,} cases, {repairs:,} to repair", flush=True)
+        print(f"{name.stem}: {len(some)} texts, {len(cases):,} cases, {repairs:,} to repair", flush=True)
         found += some
     save_file(train(found, args.epochs), args.model / "judge.safetensors")
     write(args.model)

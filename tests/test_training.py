@@ -1,0 +1,132 @@
+"""Training: labels of matches, derived tables, the language model's adapter on one text of a few words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from benchmarks.gold import located, plain
+from detrans.assets import model_directory, read_config
+from detrans.document import Match
+from detrans.lexicon import Form
+from detrans.llama import Llama, adapt
+from detrans.lm import LanguageModel, lay_out
+from training.judge import right
+from training.table import rejected, write_table
+from training.tune import Run, Tuned, fresh, written
+
+GOLD = (
+    "# made up; mentioned\n"
+    "The ministry {mentioned=>said} on Monday that the {navy=>military} had sent a {variety=>number} of men "
+    "to the border, and that {a number of=>several} of them would {practice=>train} there.\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("gold", "spun", "originals", "expected"),
+    [
+        (
+            "We use {profound learning=>deep learning} here.",
+            "profound",
+            ["deep", "wise"],
+            [False, True, False],
+        ),
+        ("We use {profound learning=>deep learning} here.", "learning", ["study"], [True, False]),
+        (
+            "We use {a profound learning=>deep learning}.",
+            "a profound learning",
+            ["deep learning"],
+            [False, True],
+        ),
+        ("The {navy=>military} came.", "the navy", ["the military", "the army"], [False, True, False]),
+        ("The {?navy=>military} came.", "navy", ["military", "army"], [True, True, False]),
+        ("The navy came.", "navy", ["military"], [True, False]),
+        (
+            "A {repetitive neural organization=>recurrent neural network}.",
+            "organization",
+            ["network"],
+            [False, True],
+        ),
+    ],
+)
+def test_what_is_right_for_a_match(gold: str, spun: str, originals: list[str], expected: list[bool]) -> None:
+    text = plain(gold)
+    start = text.lower().index(spun)
+    forms = [Form(spun, original, 0.5, 1.0, 1.0, "any", "t") for original in originals]
+    match = Match(start, start + len(spun), 0, 1, forms)
+    assert right(match, text, located(gold), tuple(range(len(forms)))) == expected
+
+
+def test_refused_rows_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    spun, original, pos = min(rejected())
+    write_table([(spun, original, pos, 1, "any"), (spun, original + "s", pos, 2, "mt")])
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split("\t") == ["spun", "original", "pos", "weight", "family"]
+    assert rows == [f"{spun}\t{original}s\t{pos}\t2\tmt"]
+
+
+@pytest.fixture
+def language() -> LanguageModel:
+    directory = model_directory("base")
+    return LanguageModel(directory, read_config(directory), "cpu", adapted=False)
+
+
+def test_a_written_text_asks_about_its_marks(language: LanguageModel, tmp_path: Path) -> None:
+    path = tmp_path / "made.gold"
+    path.write_text(GOLD)
+    ((tree, questions),) = written(language, path)
+    assert len({b.place for b in tree.branches}) == len(questions)
+    assert len(tree.branches) == sum(len(q.right) for q in questions)
+    assert all(len(q.prior) == len(q.right) and any(q.right) for q in questions)
+    assert 0 < sum(not q.right[0] for q in questions) < len(questions)
+
+
+def test_a_run_learns_and_goes_on_where_it_stopped(language: LanguageModel, tmp_path: Path) -> None:
+    path = tmp_path / "made.gold"
+    path.write_text(GOLD)
+    asked = written(language, path)
+    before = language.network
+    torch.manual_seed(0)
+    run = Run(language, tmp_path, resume=False)
+    first = run.learn(asked, None, 1.0)
+    run.step = 100  # past the warm-up
+    for _ in range(3):
+        last = run.learn(asked, None, 1.0)
+    assert last < 0.9 * first
+    run.save()
+    reached = (run.step, run.tokens)
+    run.learn(asked, None, 1.0)
+
+    language.network = before
+    torch.manual_seed(1)
+    again = Run(language, tmp_path, resume=True)
+    assert (again.step, again.tokens) == reached
+    again.learn(asked, None, 1.0)
+    for name, parameter in run.adapter.items():
+        assert torch.equal(again.adapter[name], parameter), name
+
+    # What is shipped: the change merged into the weights, in half precision.
+    layout = lay_out([tree for tree, _ in asked])
+    again.save()
+    merged = Llama(
+        read_config(model_directory("base"))["language"],
+        adapt(before.weights, load_file(tmp_path / "adapter.safetensors")),
+    )
+    with torch.no_grad():
+        language.network = Tuned(before, dict(again.adapter))
+        beside = language.log_probabilities(layout)
+        language.network = merged
+        assert (language.log_probabilities(layout) - beside).abs().mean() < 0.1
+        language.network = before
+        assert (language.log_probabilities(layout) - beside).abs().mean() > 0.2
+
+
+def test_a_fresh_adapter_changes_nothing(language: LanguageModel) -> None:
+    adapter = fresh(language.network)
+    merged = adapt(language.network.weights, adapter)
+    assert adapter
+    for name, weight in language.network.weights.items():
+        assert torch.equal(merged[name], weight)

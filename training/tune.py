@@ -1,0 +1,332 @@
+"""Train the judge's language model on damaged text: `adapter.safetensors` of a model directory.
+
+    python -m training.tune --corpora DIR --minutes 75 [--resume] [--device cuda]
+    torchrun --nproc-per-node 2 -m training.tune …   # several processes share each step
+
+At each doubtful place of a damaged text the model should find what stood there likelier than the
+phrase and than all other candidates, and a sound phrase likeliest as it is. What is trained is a
+low-rank change of each matrix of the upper layers (LoRA, Hu et al. 2021); the packed weights stay.
+
+Most steps see text spun on the fly, with the pairs and the family that `synthetic` keeps from
+training left out; the others see the texts of `WRITTEN`, those in the manner of that family left out.
+The judge is trained on the other written texts, so that it meets likelihoods of text unknown to both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import random
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, distributed, nn
+from torch.nn import functional
+
+from benchmarks.gold import located, plain
+from benchmarks.testsets import DATA, passages
+from detrans import Detrans
+from detrans.assets import model_directory, read_config
+from detrans.batches import batches
+from detrans.document import Document
+from detrans.evidence import gather
+from detrans.judge import doubtful, log
+from detrans.lexicon import Lexicon
+from detrans.lexicon.compiled import shipped_forms
+from detrans.llama import Llama
+from detrans.lm import LanguageModel, Place, Tree, lay_out
+from detrans.normalise import Scored
+from detrans.scorers import LexicalScorer, Scorer
+from detrans.spin import UNSEEN_FAMILY, Spinner
+from training.corpora import DEFAULT
+from training.examples import HIDDEN, IGNORE, stream, target
+from training.judge import TUNING, WRITTEN, right
+from training.manifest import write
+
+RANK = 8
+LOWEST = 8  # layers below are left as they are
+PEAK = 1e-3  # learning rate; falls to nothing as time runs out
+WARM = 30  # steps
+MIX_PEAK = 5e-3  # of the three weights below
+STEP_TOKENS = 1600  # of trees, at least, for one step
+GPU_BATCH = 16_384  # tokens at once on a GPU, padding included
+OWN = 0.4  # share of the steps on written texts
+TREES = 2  # of one spun document
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A doubtful place on a tree: what the proposer thinks (ln P) of *keep* and each candidate, and
+    which of them are right."""
+
+    prior: list[float]
+    right: list[bool]
+
+
+Asked = tuple[Tree, list[Question]]  # in the order of the tree's branches
+
+
+def asked(language: LanguageModel, text: str, questions: list[tuple[Place, Question]]) -> list[Asked]:
+    """The trees of a text and what is asked on each."""
+    found = []
+    for tree in language.trees(text, [place for place, _ in questions]):
+        numbers = [number for number, _ in groupby(b.place for b in tree.branches)]
+        found.append((tree, [questions[n][1] for n in numbers]))
+    return found
+
+
+def prior(scored: Scored, candidates: Iterable[int]) -> list[float]:
+    return [log(scored.keep), *(log(scored.probabilities[i]) for i in candidates)]
+
+
+def written(language: LanguageModel, path: Path) -> list[Asked]:
+    """The trees of the texts of a gold file that are not in the manner of the unseen family."""
+    detrans = Detrans(model="none", without=(f"written_{path.stem}",) if path.parent == WRITTEN else ())
+    styles = [
+        line.rpartition(";")[2].strip() for line in path.read_text().split("\n") if line.startswith("# ")
+    ][-len(passages(path)) :]
+    found: list[Asked] = []
+    for gold, style in zip(passages(path), styles, strict=True):
+        if style.startswith(UNSEEN_FAMILY) and path.parent == WRITTEN:
+            continue
+        text, marks = plain(gold), located(gold)
+        document = Document(text, detrans._lexicon)
+        (judgement,) = detrans._counting.score([(document, gather(document).level)])
+        questions = []
+        for which, candidates, place in doubtful(document, judgement.scored):
+            s = judgement.scored[which]
+            labels = right(s.match, text, marks, candidates)
+            if any(
+                s.match.candidates[i].held_out for i, ok in zip(candidates, labels[1:], strict=True) if ok
+            ):
+                continue
+            questions.append((place, Question(prior(s, candidates), labels)))
+        found += asked(language, text, questions)
+    return found
+
+
+def spun(language: LanguageModel, corpora: Path, scorer: Scorer, rng: random.Random) -> Iterator[Asked]:
+    """Endless trees of documents damaged on the fly."""
+    forms = shipped_forms()
+    lexicon = Lexicon([f for f in forms if not f.held_out])
+    for damaged in stream(corpora, rng, Spinner(lexicon)):
+        document = Document(damaged.text, lexicon)
+        starts = [s.start for s in damaged.spans]
+        (judgement,) = scorer.score([(document, gather(document).level)])
+        questions = []
+        for which, candidates, place in doubtful(document, judgement.scored):
+            s = judgement.scored[which]
+            choice = target(s.match, damaged, starts, len(s.match.candidates))
+            if choice == IGNORE:
+                continue
+            labels = [False, *(i == choice - 1 for i in candidates)]
+            priors, phrases = prior(s, candidates), list(place.phrases)
+            if any(labels) and len(phrases) > 2 and rng.random() < HIDDEN:
+                at = labels.index(True)
+                del labels[at], priors[at], phrases[at]
+            labels[0] = not any(labels)
+            questions.append((Place(place.start, place.end, tuple(phrases)), Question(priors, labels)))
+        found = asked(language, damaged.text, questions)
+        yield from rng.sample(found, min(TREES, len(found)))
+
+
+class Tuned(Llama):
+    """A Llama with low-rank changes beside its matrices: `name.down` (R, in), `name.up` (out, R)."""
+
+    def __init__(self, network: Llama, adapter: dict[str, Tensor]) -> None:
+        self.__dict__.update(network.__dict__)
+        self._adapter = adapter
+
+    def _linear(self, name: str, x: Tensor) -> Tensor:
+        y = super()._linear(name, x)
+        if f"{name}.down" not in self._adapter:
+            return y
+        down, up = self._adapter[f"{name}.down"].to(x.dtype), self._adapter[f"{name}.up"].to(x.dtype)
+        return y + functional.linear(functional.linear(x, down), up)
+
+
+def fresh(network: Llama) -> dict[str, Tensor]:
+    """An adapter that changes nothing yet."""
+    adapter = {}
+    for name, weight in network.weights.items():
+        parts = name.split(".")
+        if parts[0] == "layers" and weight.dim() == 2 and int(parts[1]) >= LOWEST:
+            base, (rows, columns) = name.removesuffix(".weight"), weight.shape
+            adapter[f"{base}.down"] = torch.randn(RANK, columns) / math.sqrt(columns)
+            adapter[f"{base}.up"] = torch.zeros(rows, RANK)
+    return adapter
+
+
+def losses(language: LanguageModel, group: list[Asked], mix: Tensor) -> tuple[Tensor, int, int]:
+    """-ln P(right) of each question (N,); how many had to be repaired, and how many of these would be."""
+    device = language.device
+    values = language.log_probabilities(lay_out([tree for tree, _ in group]).to(device))
+    sizes = [len(b.tokens) for tree, _ in group for b in tree.branches]
+    totals = torch.stack([piece.sum() for piece in torch.split(values, sizes)])
+    result, at, damaged, repaired = [], 0, 0, 0
+    for question in (q for _, questions in group for q in questions):
+        scores = totals[at : at + len(question.right)] * mix[0].exp()
+        scores = scores + torch.tensor(question.prior, device=device) * mix[1]
+        scores = scores + mix[2] * (torch.arange(len(scores), device=device) == 0)
+        right = torch.tensor(question.right, device=device)
+        result.append(scores.logsumexp(0) - scores[right].logsumexp(0))
+        at += len(scores)
+        if not question.right[0]:
+            damaged += 1
+            repaired += bool(right[scores.argmax()])
+    return torch.stack(result), damaged, repaired
+
+
+def summed(tensor: Tensor) -> Tensor:
+    """A tensor summed over all processes of a run (see torchrun)."""
+    if distributed.is_initialized():
+        distributed.all_reduce(tensor)
+    return tensor
+
+
+def endless(texts: list[Asked], rng: random.Random) -> Iterator[Asked]:
+    while True:
+        yield from rng.sample(texts, len(texts))
+
+
+class Run:
+    """What a run has reached, kept in a folder so that it can go on."""
+
+    def __init__(self, language: LanguageModel, folder: Path, resume: bool) -> None:
+        self.language, self._folder = language, folder
+        self.adapter = {k: nn.Parameter(v.to(language.device)) for k, v in fresh(language.network).items()}
+        # How the likelihoods and the proposer are weighed here; the judge learns to do that anew.
+        self.mix = nn.Parameter(torch.tensor([math.log(0.4), 0.5, 1.0], device=language.device))
+        self.trained = [*self.adapter.values(), self.mix]
+        groups = [{"params": list(self.adapter.values())}, {"params": [self.mix]}]
+        self._optimizer = torch.optim.AdamW(groups, lr=PEAK, weight_decay=0.0)
+        self.step, self.tokens, self.spent = 0, 0, 0.0
+        if resume:
+            stored = torch.load(folder / "state.pt", weights_only=True)
+            self.step, self.tokens, self.spent = stored["reached"]
+            self._optimizer.load_state_dict(stored["optimizer"])
+            with torch.no_grad():
+                for parameter, value in zip(self.trained, stored["trained"], strict=True):
+                    parameter.copy_(value)
+        language.network = Tuned(language.network, dict(self.adapter))
+
+    def learn(self, some: list[Asked], budget: int | None, left: float) -> float:
+        """One step; `left` is the share of the run still to come. Mean loss of this process."""
+        count = summed(torch.tensor(float(sum(len(questions) for _, questions in some))))
+        self._optimizer.zero_grad()
+        total = torch.zeros(())
+        for group in batches(some, lambda x: x[0].size(), budget):
+            loss = losses(self.language, group, self.mix)[0].sum() / count.to(self.language.device)
+            torch.autograd.backward(loss)
+            total += loss.detach().cpu()
+        if distributed.is_initialized():
+            flat = summed(torch.cat([p.grad.flatten() for p in self.trained if p.grad is not None]))
+            for p, part in zip(
+                self.trained, torch.split(flat, [p.numel() for p in self.trained]), strict=True
+            ):
+                p.grad = part.view_as(p)
+        nn.utils.clip_grad_norm_(self.trained, 1.0)
+        for settings, peak in zip(self._optimizer.param_groups, (PEAK, MIX_PEAK), strict=True):
+            settings["lr"] = peak * min(1.0, (self.step + 1) / WARM) * left
+        self._optimizer.step()
+        self.step += 1
+        self.tokens += int(summed(torch.tensor(sum(tree.size() for tree, _ in some))))
+        return float(summed(total))
+
+    @torch.no_grad()
+    def evaluate(self, held: list[Asked], budget: int | None) -> dict[str, float]:
+        """Loss and share of the damaged places that would be repaired, of held-out trees."""
+        sums = torch.zeros(4)
+        for group in batches(held, lambda x: x[0].size(), budget):
+            found, damaged, repaired = losses(self.language, group, self.mix)
+            sums += torch.tensor([float(found.sum()), len(found), damaged, repaired])
+        loss, count, damaged, repaired = summed(sums).tolist()
+        return {"held_loss": round(loss / count, 4), "held_repaired": round(repaired / damaged, 4)}
+
+    def save(self) -> None:
+        if os.environ.get("RANK", "0") != "0":
+            return
+        write_adapter(self.adapter, self._folder)
+        new = self._folder / "state.new"
+        torch.save(
+            {
+                "reached": (self.step, self.tokens, self.spent),
+                "optimizer": self._optimizer.state_dict(),
+                "trained": [p.detach() for p in self.trained],
+            },
+            new,
+        )
+        new.replace(self._folder / "state.pt")
+
+    def tell(self, **more: object) -> None:
+        line = json.dumps({"step": self.step, "tokens": self.tokens, "minutes": round(self.spent, 1), **more})
+        if os.environ.get("RANK", "0") != "0":
+            return
+        print(line, flush=True)
+        with (self._folder / "log.jsonl").open("a") as file:
+            file.write(line + "\n")
+
+
+def write_adapter(adapter: Mapping[str, Tensor], directory: Path) -> None:
+    tensors = {name: p.detach().half().cpu().contiguous() for name, p in adapter.items()}
+    save_file(tensors, directory / "adapter.safetensors")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--corpora", type=Path, default=DEFAULT)
+    parser.add_argument("--model", type=Path, default=Path("models/base"))
+    parser.add_argument("--minutes", type=float, default=75)
+    parser.add_argument("--evaluate", type=float, default=12, help="minutes between evaluations")
+    parser.add_argument("--device", default=None)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, default=Path(".cache/tune"))
+    parser.add_argument("--resume", action="store_true")
+    args = parser.parse_args()
+
+    number, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    if processes > 1:
+        distributed.init_process_group("gloo")
+    torch.manual_seed(args.seed)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    language = LanguageModel(args.model, read_config(args.model), args.device, adapted=False)
+    run = Run(language, args.folder, args.resume)
+    budget = GPU_BATCH if language.device.type == "cuda" else None
+    rng = random.Random(f"{args.seed}/{run.step}/{number}")  # pieces of a run see other text
+    texts = [tree for name in TUNING for tree in written(language, WRITTEN / f"{name}.gold")]
+    held = written(language, DATA / "written_dev.gold")[::4][number::processes]
+    counting = LexicalScorer(model_directory("lexical"), Detrans()._ngrams)
+    sources = [endless(texts, rng), spun(language, args.corpora, counting, rng)]
+
+    begun = time.monotonic() - 60 * run.spent
+    due, recent = run.spent, []
+    while run.spent < args.minutes:
+        if run.spent >= due:
+            run.tell(**run.evaluate(held, budget), mix=[round(x, 3) for x in run.mix.tolist()])
+            due += args.evaluate
+            run.save()
+        source = sources[rng.random() >= OWN]
+        some: list[Asked] = []
+        while sum(tree.size() for tree, _ in some) < STEP_TOKENS / processes:
+            some.append(next(source))
+        recent.append(run.learn(some, budget, 1 - run.spent / args.minutes))
+        run.spent = float(summed(torch.tensor((time.monotonic() - begun) / 60))) / processes
+        if run.step % 20 == 0:
+            run.tell(loss=round(sum(recent) / len(recent), 4))
+            recent = []
+    run.tell(**run.evaluate(held, budget), mix=[round(x, 3) for x in run.mix.tolist()])
+    run.save()
+    if number == 0:
+        write_adapter(run.adapter, args.model)
+        write(args.model)
+
+
+if __name__ == "__main__":
+    main()
