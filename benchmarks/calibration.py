@@ -231,7 +231,8 @@ def main() -> None:
 
     chosen = sets(args.corpora, args.documents)
     command = (
-        f"    python -m benchmarks.calibration --corpora CORPORA --documents {args.documents} --output docs"
+        f"    python -m benchmarks.calibration --models {args.models} --corpora CORPORA"
+        f" --documents {args.documents} --output docs"
     )
     page = ["# Calibration", "", command, "", __doc__.split("\n\n")[2], ""]
     for model in args.models.split(","):
