@@ -37,7 +37,6 @@ quality: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check flashtext ftfy
 	$(BIN)/python -m benchmarks.speed --device cpu --documents 10
-	$(BIN)/python -m benchmarks.speed --device cpu --documents 100 --model small
 
 # On a CUDA machine, in an environment with a CUDA build of torch: make bench-gpu BIN=$$(dirname $$(which python))
 bench-gpu:

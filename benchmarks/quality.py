@@ -1,6 +1,6 @@
 """Measure systems on all test sets and print one table.
 
-    python -m benchmarks.quality [--corpora DIR] [--gold DIR] [--systems lexical,small] [--sets wild,hard]
+    python -m benchmarks.quality [--corpora DIR] [--gold DIR] [--systems lexical,base] [--sets wild,hard]
 
 Without the folders only the project's own sets (`hard`, `wild`) are measured. Intervals are 95%
 bootstrap intervals over texts (1,000 resamples, seed 0).

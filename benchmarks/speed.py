@@ -96,24 +96,15 @@ def sentence_generator(detrans: Detrans, device: torch.device) -> Callable[[list
     Its weights are random, since only its speed counts: it writes as many tokens as it reads.
     """
     from tokenizers import Tokenizer
-    from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
+    from transformers import LlamaConfig, LlamaForCausalLM
 
     directory = model_directory(detrans.config.model)
-    settings = read_config(directory)
-    if "language" in settings:
-        tokenizer = Tokenizer.from_file(str(directory / "language.json"))
-        shape = {k: v for k, v in settings["language"].items() if k != "rope_theta"}
-        model: Any = LlamaForCausalLM(
-            LlamaConfig(vocab_size=49152, hidden_size=576, intermediate_size=1536, **shape)
-        )
-    else:
-        tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
-        config = T5Config(
-            vocab_size=tokenizer.get_vocab_size(), d_model=384, d_ff=1536, d_kv=32, num_heads=12,
-            num_layers=4, num_decoder_layers=2,
-        )  # fmt: skip
-        config.decoder_start_token_id = 0
-        model = T5ForConditionalGeneration(config)
+    settings = read_config(directory)["language"]
+    tokenizer = Tokenizer.from_file(str(directory / "language.json"))
+    shape = {k: v for k, v in settings.items() if k != "rope_theta"}
+    model: Any = LlamaForCausalLM(
+        LlamaConfig(vocab_size=49152, hidden_size=576, intermediate_size=1536, **shape)
+    )
     tokenizer.no_padding()
     model.eval()
     model.to(device, torch.bfloat16 if fast_bfloat16(device) else torch.float32)
@@ -175,7 +166,7 @@ def start_up(model: str) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--device", default=None, help="cpu, cuda; the GPU if there is one")
-    parser.add_argument("--model", default="base", help="base, small or a model directory")
+    parser.add_argument("--model", default="base", help="base or a model directory")
     parser.add_argument("--documents", type=int, default=100, help="of a throughput run; more on a GPU")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
     args = parser.parse_args()

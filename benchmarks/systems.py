@@ -71,6 +71,5 @@ SYSTEMS: dict[str, Callable[[], System]] = {
     "nothing": Nothing,
     "frequency": Frequency,
     "lexical": lambda: Product("none"),
-    "small": lambda: Product("small"),
     "base": lambda: Product("base"),
 }

@@ -22,7 +22,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from detrans.batches import batches
-from detrans.encode import plain_characters
 from detrans.errors import ModelError
 from detrans.fourbit import unpack_all
 from detrans.llama import Llama, adapt
@@ -37,6 +36,12 @@ GPU_TOKENS = 65_536  # of a batch of trunks on a GPU, padding included
 
 
 _LINE = re.compile(r"[^\r\n]*")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def plain_characters(text: str) -> str:
+    """`text` with U+FFFD for each lone surrogate: none is a character to a tokenizer; offsets stay."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 @dataclass(frozen=True, slots=True)

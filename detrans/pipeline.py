@@ -143,15 +143,12 @@ class Detrans:
         # Built when the first suspicious document comes: clean text never waits for the network.
         if self.config.model == "none":
             return self._counting
-        directory, settings = model_directory(self.config.model), self._settings
-        if "language" in settings:
-            from detrans.judge import Judge
-            from detrans.lm import LanguageModel
+        from detrans.judge import Judge
+        from detrans.lm import LanguageModel
 
-            return Judge(directory, self._counting, LanguageModel(directory, settings, self.config.device))
-        from detrans.neural import NeuralScorer
-
-        return NeuralScorer(directory, settings, self._ngrams, self.config.device)
+        directory = model_directory(self.config.model)
+        language = LanguageModel(directory, self._settings, self.config.device)
+        return Judge(directory, self._counting, language)
 
     @cached_property
     def signature(self) -> str:

@@ -38,11 +38,6 @@ def base() -> Detrans:
 
 
 @pytest.fixture(scope="session")
-def small() -> Detrans:
-    return Detrans(model="small", device="cpu")
-
-
-@pytest.fixture(scope="session")
 def lexicon() -> Lexicon:
     return Lexicon(shipped_forms())
 

@@ -68,7 +68,7 @@ class TestDatasets:
         with pytest.raises(DetransError, match=r"no column 'text' \(has: body\)"):
             Clean()({"body": ["Text."]})
 
-    def test_the_small_model(self, texts: list[str]) -> None:
+    def test_the_default_model(self, texts: list[str]) -> None:
         text = texts[0]
         assert Clean()({"text": [text, None]})["text"] == [detrans.clean(text), None] != [text, None]
 

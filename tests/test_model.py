@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,27 +18,24 @@ from tests.conftest import ROOT
 SPUN = "Fake information was despatched final week by the navy, the chief mentioned. " * 4
 
 
-@pytest.mark.parametrize("name", ["lexical", "small", "base"])
+@pytest.mark.parametrize("name", ["lexical", "base"])
 def test_shipped_files_match_their_manifest(name: str) -> None:
     verify(model_directory(name))
 
 
 def test_no_pickle_is_shipped() -> None:
-    kinds = {p.suffix for p in model_directory("small").parent.rglob("*") if p.is_file()}
+    kinds = {p.suffix for p in model_directory("base").parent.rglob("*") if p.is_file()}
     assert kinds <= {".safetensors", ".json", ".tsv", ".md", ""}
 
 
-FILES = {
-    "small": ("weights.safetensors", "config.json", "tokenizer.json"),
-    "base": ("language.safetensors", "language.json", "judge.safetensors", "config.json"),
-}
+FILES = ("language.safetensors", "language.json", "adapter.safetensors", "judge.safetensors", "config.json")
 
 
-@pytest.mark.parametrize(("model", "name"), [(m, n) for m, names in FILES.items() for n in names])
+@pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("how", ["changed", "truncated", "missing"])
-def test_tampering_is_noticed(tmp_path: Path, model: str, name: str, how: str) -> None:
+def test_tampering_is_noticed(tmp_path: Path, name: str, how: str) -> None:
     directory = tmp_path / "model"
-    shutil.copytree(model_directory(model), directory)
+    shutil.copytree(model_directory("base"), directory)
     path = directory / name
     data = path.read_bytes()
     if how == "missing":
@@ -55,43 +51,13 @@ def test_a_foreign_directory_is_refused(tmp_path: Path) -> None:
         Detrans(model=str(tmp_path)).clean(SPUN)
 
 
-def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    from training.manifest import write
-
-    directory = tmp_path / "model"
-    shutil.copytree(model_directory("small"), directory)
-    config = json.loads((directory / "config.json").read_text())
-    config["encoder"]["num_hidden_layers"] += 1
-    (directory / "config.json").write_text(json.dumps(config))
-    write(directory)
-    with pytest.raises(ModelError, match="cannot load the model"):
-        Detrans(model=str(directory), device="cpu").clean(SPUN)
-
-
-def test_batched_scores_agree_with_single_ones(small: Detrans, seeds: dict[str, str]) -> None:
-    from detrans.neural import NeuralScorer
-
-    scorer = small._scorer
-    assert isinstance(scorer, NeuralScorer)
-    document = Document(seeds["001"], small._lexicon)
-    single = scorer.score([(document, 6)])[0].scored
-    scorer._batches = lambda passages: [passages]  # type: ignore[method-assign]
-    try:
-        batched = scorer.score([(document, 6)])[0].scored
-    finally:
-        del scorer._batches
-    assert [s.match for s in single] == [s.match for s in batched]
-    for a, b in zip(single, batched, strict=True):
-        assert a.probabilities == pytest.approx(b.probabilities, abs=1e-4)
-
-
 def test_a_file_that_no_manifest_names_is_refused(tmp_path: Path) -> None:
     directory = tmp_path / "model"
-    shutil.copytree(model_directory("small"), directory)
+    shutil.copytree(model_directory("base"), directory)
     (directory / "notes.md").write_text("Notes beside a model are welcome.")
     verify(directory)
-    (directory / "adapter.safetensors").write_bytes(b"")
-    with pytest.raises(ModelError, match=r"adapter\.safetensors does not belong to this model; remove it"):
+    (directory / "weights.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"weights\.safetensors does not belong to this model; remove it"):
         verify(directory)
 
 
@@ -124,10 +90,10 @@ def test_weights_of_another_kind_are_refused(tmp_path: Path) -> None:
     from training.manifest import write
 
     directory = tmp_path / "model"
-    shutil.copytree(model_directory("small"), directory)
-    (directory / "weights.safetensors").write_bytes(pickle.dumps({"weights": [1.0]}))
+    shutil.copytree(model_directory("base"), directory)
+    (directory / "language.safetensors").write_bytes(pickle.dumps({"weights": [1.0]}))
     write(directory)
-    with pytest.raises(ModelError, match="cannot load the model"):
+    with pytest.raises(ModelError, match="cannot load the language model"):
         Detrans(model=str(directory), device="cpu").clean(SPUN)
 
 
@@ -138,17 +104,16 @@ def test_loading_executes_nothing() -> None:
     assert "eval(" not in source.replace(".eval()", "")
 
 
-def test_the_second_gate_saves_the_network_work(small: Detrans, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_gate_saves_the_network_work(base: Detrans, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    score = small._scorer.score
 
     def watched(documents: Sequence[tuple[Document, int]]) -> list[Judgement]:
         read.extend(document.text for document, _ in documents)
-        return score(documents)
+        return base._counting.score(documents)
 
-    monkeypatch.setattr(small._scorer, "score", watched)
-    clean = [t for t in Documents().draw(200, 0.0) if small.scores([t])[0] >= small._lexical["gate"]]
+    monkeypatch.setattr(base._scorer, "score", watched)
+    clean = [t for t in Documents().draw(200, 0.0) if base.scores([t])[0] >= base._lexical["gate"]]
     assert clean
-    small.repair_batch([*clean, SPUN])
+    base.repair_batch([*clean, SPUN])
     assert SPUN in read
     assert len(set(read) & set(clean)) < 0.75 * len(clean)

@@ -80,12 +80,12 @@ def test_batch_equals_single_in_any_order(detrans: Detrans, spinner: Spinner) ->
     assert detrans.clean_batch(several[::-1]) == single[::-1]
 
 
-def test_repairs_restore_much_of_the_clean_text(small: Detrans, spinner: Spinner) -> None:
+def test_repairs_restore_much_of_the_clean_text(base: Detrans, spinner: Spinner) -> None:
     wanted, made = 0, 0
     for seed in range(12):
         spun = spinner.spin(CLEAN, seed, rate=0.8, family="any")
         wanted += len(spun.spans)
-        made += len(small.repair(spun.text).edits)
+        made += len(base.repair(spun.text).edits)
     assert made > 0.4 * wanted
 
 

@@ -1,6 +1,6 @@
 """Fit the scores to probabilities and choose the threshold, on development text.
 
-    python -m training.calibrate --corpora DIR [--model models/small]
+    python -m training.calibrate --corpora DIR [--model models/base]
 
 Without --model the lexical stage is fitted (`models/lexical/config.json`: document score, the two
 gates, sentence score, threshold of the n-gram scorer); with it, the model's sentence score and threshold.

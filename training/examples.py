@@ -1,4 +1,4 @@
-"""Labelled passages: clean documents spun on the fly, each lexicon match told what it should be."""
+"""Clean documents spun on the fly, and what each lexicon match in them should be."""
 
 from __future__ import annotations
 
@@ -6,22 +6,9 @@ import json
 import random
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch.utils.data import IterableDataset, get_worker_info
-
-from detrans.document import Document, Match
-from detrans.encode import Encoder, Passage, collate
-from detrans.evidence import gather
-from detrans.features import Features, Phrasebook
-from detrans.lexicon import Lexicon
-from detrans.lexicon.compiled import shipped_forms
-from detrans.model import Batch
-from detrans.ngrams import NgramModel
-from detrans.segment import sentence_spans
+from detrans.document import Match
 from detrans.spin import Span, Spinner, Spun
 from training.corpora import documents
 from training.roundtrip import align
@@ -40,17 +27,6 @@ TRANSLATED = 0.05  # of the documents went through a translator and back, where 
 # Of the right candidates, how many are taken away: on real pages the lexicon lacks some originals,
 # and the model must then keep the phrase rather than take the best of the wrong ones.
 HIDDEN = 0.12
-
-
-@dataclass(slots=True)
-class Labels:
-    """Targets of a batch: candidate number per span (0 is *keep*), damage (0, 1, -1) per token."""
-
-    choice: torch.Tensor
-    damage: torch.Tensor
-
-    def to(self, device: torch.device) -> Labels:
-        return Labels(self.choice.to(device), self.damage.to(device))
 
 
 def restored(start: int, end: int, spun: Spun, starts: list[int]) -> str | None:
@@ -84,57 +60,6 @@ def target(match: Match, spun: Spun, starts: list[int], most: int) -> int:
             return i
     # Damage, but a match that cannot mend it must not touch it.
     return 0
-
-
-class Examples(IterableDataset[tuple[Batch, Labels]]):
-    """An endless stream of labelled batches; the seed, the worker and the count decide each one."""
-
-    def __init__(
-        self,
-        corpora: Path,
-        lexical: Path,
-        tokenizer: Path,
-        seed: int,
-        budget: int,
-        roundtrip: Path | None = None,
-    ) -> None:
-        self.corpora, self.lexical, self.tokenizer = corpora, lexical, tokenizer
-        self.roundtrip = roundtrip
-        self.seed, self.budget = seed, budget
-
-    def __iter__(self) -> Iterator[tuple[Batch, Labels]]:
-        worker = get_worker_info()
-        number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
-        rng = random.Random(f"{self.seed}/{number}")
-        forms = [f for f in shipped_forms() if not f.held_out]
-        lexicon = Lexicon(forms)
-        spinner = Spinner(lexicon)
-        encoder = Encoder(self.tokenizer)
-        book = Phrasebook(NgramModel.load(self.lexical / "ngrams.safetensors"))
-        pool: list[tuple[Passage, list[int], list[int]]] = []
-        for spun in stream(self.corpora, rng, spinner, number, workers, self.roundtrip):
-            pool += labelled(spun, rng, lexicon, book, encoder)
-            if sum(len(p.tokens) for p, _, _ in pool) > 12 * self.budget:
-                yield from self._batches(pool, rng)
-                pool = []
-
-    def _batches(
-        self, pool: list[tuple[Passage, list[int], list[int]]], rng: random.Random
-    ) -> Iterator[tuple[Batch, Labels]]:
-        pool.sort(key=lambda e: len(e[0].tokens))
-        groups: list[list[tuple[Passage, list[int], list[int]]]] = [[]]
-        for example in pool:
-            if groups[-1] and len(example[0].tokens) * (len(groups[-1]) + 1) > self.budget:
-                groups.append([])
-            groups[-1].append(example)
-        rng.shuffle(groups)
-        for group in groups:
-            batch = collate([p for p, _, _ in group])
-            damage = torch.full(batch.tokens.shape, -1.0)
-            for row, (_, _, labels) in enumerate(group):
-                damage[row, : len(labels)] = torch.tensor(labels, dtype=torch.float32)
-            choice = torch.tensor([c for _, choices, _ in group for c in choices], dtype=torch.int64)
-            yield batch, Labels(choice, damage)
 
 
 def cycle(corpora: Path, name: str, rng: random.Random, number: int, workers: int) -> Iterator[str]:
@@ -194,35 +119,3 @@ def stream(
         clean = rng.random() < CLEAN
         seed = rng.getrandbits(48)
         yield Spun(text, (), "clean") if clean else spinner.spin(text, seed)
-
-
-def labelled(
-    spun: Spun, rng: random.Random, lexicon: Lexicon, book: Phrasebook, encoder: Encoder
-) -> list[tuple[Passage, list[int], list[int]]]:
-    """A few passages of one document with the choice per span and the damage per token."""
-    document = Document(spun.text, lexicon)
-    level = gather(document).level
-    features = Features(document, level, book)
-    passages = encoder.passages(document, sentence_spans(spun.text), level)
-    rng.shuffle(passages)
-    starts = [s.start for s in spun.spans]
-    result = []
-    for passage in passages[:3]:
-        encoder.describe(features, passage.spans)
-        choices, spans = [], []
-        for span in passage.spans:
-            choice = target(span.match, spun, starts, len(span.pieces) - 1)
-            if choice > 0 and rng.random() < HIDDEN:
-                del span.pieces[choice]
-                span.features = np.delete(span.features, choice, 0)
-                choice = 0
-            if choice != IGNORE:
-                spans.append(span)
-                choices.append(choice)
-        passage.spans = spans
-        damage = [-1, -1]
-        for a, b in passage.offsets:
-            i = bisect_right(starts, a) - 1
-            damage.append(int(i >= 0 and spun.spans[i].end >= b))
-        result.append((passage, choices, [*damage, -1]))
-    return result

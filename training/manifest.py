@@ -1,6 +1,6 @@
 """Write the SHA-256 manifest of a model directory.
 
-python -m training.manifest models/small
+python -m training.manifest models/base
 """
 
 from __future__ import annotations
