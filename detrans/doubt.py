@@ -8,17 +8,18 @@ times as long as asking that.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
-from detrans.scorers import Judgement
+from detrans.normalise import Scored
 
 WINDOW = 120  # words: damage in one paragraph of a long document should count as much as alone
 
 
-def doubt(judgement: Judgement) -> float:
+def doubt(scored: Sequence[Scored]) -> float:
     """How many different phrases are expected to be damaged, each counted where it looks worst, in the
     stretch of WINDOW words (punctuation counts) that has most of them."""
     worst: dict[str, tuple[float, int]] = {}
-    for s in judgement.scored:
+    for s in scored:
         phrase = s.match.candidates[0].spun
         worst[phrase] = max(worst.get(phrase, (0.0, 0)), (1 - s.keep, s.match.first))
     most = total = 0.0

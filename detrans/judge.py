@@ -1,6 +1,6 @@
 """Propose, then score: a small network weighs what the proposer and the language model think.
 
-The proposer (any scorer; the lexical one is cheap) names the places where something may be wrong and
+The proposer, the lexical scorer, is cheap; it names the places where something may be wrong and
 the candidates worth a look; the language model says how well each fits there; how the document
 treats the same phrase elsewhere, and what it looks like as a whole, count as well.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +23,7 @@ from detrans.errors import ModelError
 from detrans.features import Rows, family_kind
 from detrans.lm import LanguageModel, Likelihood, Place
 from detrans.normalise import Scored, in_place
-from detrans.scorers import Judgement, Network, Scorer
+from detrans.scorers import Network
 from detrans.segment import sentence_spans
 
 DOUBTFUL = 0.95  # the proposer's probability of *keep*, under which a place is looked at again
@@ -31,6 +31,8 @@ LIKELY = 0.01  # its probability of a candidate, from which that is looked at
 CASE_FEATURES = 22
 NATS = 12.0  # beyond that a difference says no more
 LEAST = 1.2e-4  # a probability's, before its logarithm is taken
+# A document, its spin level, and its matches with the proposer's probabilities.
+Proposed = tuple[Document, int, list[Scored]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +169,10 @@ def preferences(case: Case, number: int) -> tuple[float, float]:
 
 
 class Judge:
-    """A scorer over another and a language model; weights in `directory`/judge.safetensors."""
+    """Judges anew what a proposer doubts; weights in `directory`/judge.safetensors."""
 
-    def __init__(self, directory: Path, proposer: Scorer, language: LanguageModel) -> None:
-        self._directory, self._proposer, self._language = directory, proposer, language
+    def __init__(self, directory: Path, language: LanguageModel) -> None:
+        self._directory, self._language = directory, language
 
     @cached_property
     def _network(self) -> Network:
@@ -181,38 +183,36 @@ class Judge:
         except Exception as error:  # safetensors raises nothing narrower for a damaged file
             raise ModelError(f"cannot load {path}: {error}") from error
 
-    def score(self, documents: Sequence[tuple[Document, int]]) -> list[Judgement]:
-        judgements, cases = self.cases(documents)
-        return [
-            self._judge(document, level, judgement, some)
-            for (document, level), judgement, some in zip(documents, judgements, cases, strict=True)
-        ]
+    def score(self, proposed: Sequence[Proposed]) -> list[list[Scored]]:
+        """The matches of each document with the probabilities that hold now, in order."""
+        return [self._judge(*one, some) for one, some in zip(proposed, self.cases(proposed), strict=True)]
 
-    def cases(self, documents: Sequence[tuple[Document, int]]) -> tuple[list[Judgement], list[list[Case]]]:
-        """The proposer's judgement of each document, and its doubtful places."""
-        judgements = self._proposer.score(documents)
-        found = [doubtful(d, j.scored) for (d, _), j in zip(documents, judgements, strict=True)]
+    def cases(self, proposed: Sequence[Proposed]) -> list[list[Case]]:
+        """The doubtful places of each document."""
+        found = [doubtful(document, scored) for document, _, scored in proposed]
         texts = [
-            (d.text, [place for *_, place in some]) for (d, _), some in zip(documents, found, strict=True)
+            (document.text, [place for *_, place in some])
+            for (document, *_), some in zip(proposed, found, strict=True)
         ]
-        fits = self._language.score(texts)
-        return judgements, [
+        return [
             [
-                Case(which, judgement.scored[which], candidates, tuple(fit))
-                for (which, candidates, _), fit in zip(some, scores, strict=True)
+                Case(which, scored[which], candidates, tuple(fit))
+                for (which, candidates, _), fit in zip(some, fits, strict=True)
             ]
-            for judgement, some, scores in zip(judgements, found, fits, strict=True)
+            for (*_, scored), some, fits in zip(proposed, found, self._language.score(texts), strict=True)
         ]
 
-    def _judge(self, document: Document, level: int, judgement: Judgement, cases: list[Case]) -> Judgement:
+    def _judge(
+        self, document: Document, level: int, proposed: list[Scored], cases: list[Case]
+    ) -> list[Scored]:
         if not cases:
-            return judgement
-        rows, starts = CaseFeatures(document, level, judgement.scored, cases).rows()
+            return proposed
+        rows, starts = CaseFeatures(document, level, proposed, cases).rows()
         probabilities = self._network.cases(rows, np.array(starts)).tolist()
-        scored = list(judgement.scored)
+        scored = list(proposed)
         for case, (keep, end) in zip(cases, pairwise([*starts, len(rows)]), strict=True):
             likely = len(case.scored.probabilities) * [0.0]
             for i, p in zip(case.candidates, probabilities[keep + 1 : end], strict=True):
                 likely[i] = p
             scored[case.which] = Scored(case.scored.match, probabilities[keep], likely)
-        return replace(judgement, scored=scored)
+        return scored

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from detrans.assets import model_directory, read_config, verify
 from detrans.config import Config
@@ -23,9 +23,11 @@ from detrans.lookalikes import Disguise
 from detrans.names import name_edits
 from detrans.ngrams import NgramModel
 from detrans.normalise import Scored, choose, disguise_edits
-from detrans.protect import Spans, merge, touches
-from detrans.scorers import Judgement, LexicalScorer, Scorer
+from detrans.scorers import LexicalScorer
 from detrans.segment import sentence_spans
+
+if TYPE_CHECKING:
+    from detrans.judge import Judge, Proposed
 
 T = TypeVar("T")
 ROUNDS = 8  # repairs of repairs; two are usual, the last finds nothing
@@ -139,16 +141,20 @@ class Detrans:
         return LexicalScorer(model_directory("lexical"), self._ngrams)
 
     @cached_property
-    def _scorer(self) -> Scorer:
+    def _second(self) -> Judge | None:
         # Built when the first suspicious document comes: clean text never waits for the network.
         if self.config.model == "none":
-            return self._counting
+            return None
         from detrans.judge import Judge
         from detrans.lm import LanguageModel
 
         directory = model_directory(self.config.model)
-        language = LanguageModel(directory, self._settings, self.config.device)
-        return Judge(directory, self._counting, language)
+        return Judge(directory, LanguageModel(directory, self._settings, self.config.device))
+
+    def _score(self, proposed: Sequence[Proposed]) -> list[list[Scored]]:
+        """What the model makes of the lexical scorer's proposals; without one they stand."""
+        judge = self._second
+        return judge.score(proposed) if judge else [scored for *_, scored in proposed]
 
     @cached_property
     def signature(self) -> str:
@@ -184,26 +190,24 @@ class Detrans:
             score = self._prior(evidence)
         return document, evidence, score
 
-    def _doubtful(self, document: Document, evidence: Evidence) -> bool:
-        """Whether a document that passed the first gate is worth the network's time."""
-        if self.config.model == "none":
-            return True
-        (judgement,) = self._counting.score([(document, evidence.level)])
-        return bool(doubt(judgement) >= self._lexical["second_gate"])
+    def _propose(self, document: Document, evidence: Evidence) -> Proposed | None:
+        """What the lexical scorer makes of a document that passed the first gate; None where that is
+        not worth the network's time."""
+        scored = self._counting.score(document, evidence.level)
+        if self.config.model != "none" and doubt(scored) < self._lexical["second_gate"]:
+            return None
+        return document, evidence.level, scored
 
-    def _judge(self, texts: Sequence[str]) -> list[tuple[Document, float, Judgement | None]]:
-        """Each document and its score, and the scorer's judgement where it passes the gates."""
+    def _judge(self, texts: Sequence[str]) -> list[tuple[Document, float, list[Scored]]]:
+        """Each document, its score, and its matches with their probabilities; none where a gate stops it."""
         weighed = [self._weigh(text) for text in texts]
-        suspicious = [
-            i
+        proposed = {
+            i: proposal
             for i, (document, evidence, score) in enumerate(weighed)
-            if score >= self._lexical["gate"] and self._doubtful(document, evidence)
-        ]
-        judgements: dict[int, Judgement] = {}
-        if suspicious:
-            found = self._scorer.score([(weighed[i][0], weighed[i][1].level) for i in suspicious])
-            judgements = dict(zip(suspicious, found, strict=True))
-        return [(document, score, judgements.get(i)) for i, (document, _, score) in enumerate(weighed)]
+            if score >= self._lexical["gate"] and (proposal := self._propose(document, evidence))
+        }
+        scored = dict(zip(proposed, self._score(list(proposed.values())), strict=True)) if proposed else {}
+        return [(document, score, scored.get(i, [])) for i, (document, _, score) in enumerate(weighed)]
 
     def repair(self, text: str) -> Repair:
         """Repair `text` and say how. `apply(text, repair.edits) == repair.text`."""
@@ -222,14 +226,14 @@ class Detrans:
         # Round after round until nothing changes, so that cleaning twice equals cleaning once.
         for _ in range(ROUNDS):
             changed = []
-            for text, (document, score, judgement) in zip(
+            for text, (document, score, scored) in zip(
                 active, self._judge([current[t] for t in active]), strict=True
             ):
                 first.setdefault(text, round(score, 4))
                 # Words first: what a disguise hides is matched in the next round.
                 new = disguise_edits(document) if self.config.lookalikes else []
                 new = new or (name_edits(document) if self.config.names else [])
-                new = new or choose(document, judgement.scored if judgement else [], self._threshold)
+                new = new or choose(document, scored, self._threshold)
                 if new:
                     known[text] = compose(text, known[text], new)
                     current[text] = apply(text, known[text])
@@ -255,30 +259,26 @@ class Detrans:
     def detect(self, text: str) -> Detection:
         """Score `text` and its sentences for damage, and mark the suspicious spans."""
         check([text])
-        document, prior, judgement = self._judge([text])[0]
-        judgement = judgement or Judgement([])
+        document, prior, scored = self._judge([text])[0]
         sentences = sentence_spans(text)
-        scored = by_sentence(judgement.scored, sentences, lambda s: (s.match.start, s.match.end))
-        damage = by_sentence(judgement.damage, sentences, lambda d: d[:2])
+        matches = by_sentence(scored, sentences, lambda s: (s.match.start, s.match.end))
         disguised = by_sentence(document.disguised, sentences, lambda d: (d.start, d.end))
         found = tuple(
-            self._sentence(document, bounds, s, d, words, prior, judgement)
-            for bounds, s, d, words in zip(sentences, scored, damage, disguised, strict=True)
+            self._sentence(document.text, bounds, some, words, prior, bool(scored))
+            for bounds, some, words in zip(sentences, matches, disguised, strict=True)
         )
         return Detection(round(prior, 4), found, self.signature)
 
     def _sentence(
         self,
-        document: Document,
+        text: str,
         bounds: tuple[int, int],
         scored: list[Scored],
-        damage: list[tuple[int, int, float]],
         disguised: list[Disguise],
         prior: float,
-        judgement: Judgement,
+        judged: bool,
     ) -> Sentence:
         start, end = bounds
-        text = document.text
         spans: list[Span] = []
         occupied: set[int] = set()
         for s in sorted(scored, key=lambda s: (s.keep, s.match.start - s.match.end)):
@@ -290,13 +290,10 @@ class Detrans:
                 note = f"likely “{best.original}” before; weight of evidence {m.evidence:+.1f}"
                 spans.append(Span(m.start, m.end, text[m.start : m.end], round(1 - s.keep, 4), note))
         spans.sort(key=lambda x: x.start)
-        spans = add_disguised(text, spans, disguised)
-        spans += unknown_damage(text, damage, merge([(x.start, x.end) for x in spans]))
-        spans.sort(key=lambda x: x.start)
+        spans = sorted(add_disguised(text, spans, disguised), key=lambda x: x.start)
         bias, *weights = self._settings["calibration"]["sentence"]
-        features = sentence_features(scored, damage, bounds, prior, len(disguised))
-        told = judgement.scored or judgement.damage or disguised
-        score = logistic(bias + dot(weights, features)) if told else 0.0
+        features = sentence_features(scored, prior, len(disguised))
+        score = logistic(bias + dot(weights, features)) if judged or disguised else 0.0
         return Sentence(start, end, text[start:end], round(score, 4), tuple(spans))
 
 
@@ -323,21 +320,12 @@ def dot(weights: list[float], features: Iterable[float]) -> float:
     return sum(w * f for w, f in zip(weights, features, strict=True))
 
 
-def sentence_features(
-    scored: list[Any],
-    damage: list[tuple[int, int, float]],
-    bounds: tuple[int, int],
-    prior: float,
-    disguised: int = 0,
-) -> tuple[float, float, float, float]:
+def sentence_features(scored: list[Scored], prior: float, disguised: int = 0) -> tuple[float, float, float]:
     """What the calibrated sentence score is a logistic function of."""
-    start, end = bounds
     masses = [1 - s.keep for s in scored] + disguised * [1.0]
-    tokens = [p for a, b, p in damage if start <= a and b <= end]
     return (
         max(masses, default=0.0),
         math.log1p(sum(masses)),
-        max(tokens, default=0.0),
         math.log(max(prior, 1e-4) / max(1 - prior, 1e-4)) / 4,
     )
 
@@ -370,17 +358,3 @@ def add_disguised(text: str, spans: list[Span], disguised: list[Disguise]) -> li
         else:
             result.append(Span(d.start, d.end, text[d.start : d.end], 0.99, note))
     return result
-
-
-def unknown_damage(text: str, damage: list[tuple[int, int, float]], known: Spans) -> list[Span]:
-    """Runs of damaged word pieces that no span in `known` (merged) covers."""
-    runs: list[tuple[int, int, float]] = []
-    for a, b, p in damage:
-        if p < 0.5 or touches(known, a, b):
-            continue
-        if runs and a - runs[-1][1] <= 1:
-            runs[-1] = (runs[-1][0], b, max(p, runs[-1][2]))
-        else:
-            runs.append((a, b, p))
-    note = "the model finds this unlikely here; the lexicon has no repair"
-    return [Span(a, b, text[a:b], round(p, 4), note) for a, b, p in runs]

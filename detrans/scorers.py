@@ -1,12 +1,10 @@
-"""What a scorer is, and the lexical one: probabilities for the candidates of a document's matches."""
+"""The lexical scorer: probabilities for the candidates of a document's matches, from counts alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,26 +15,6 @@ from detrans.ngrams import Ints, NgramModel, Numbers
 from detrans.normalise import Scored
 
 BLOCK = 4096  # matches scored at once: bounds the memory for the rows of a long document
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What a scorer makes of a document.
-
-    scored: its matches with their probabilities. damage: (start, end, probability) of word pieces
-    that are damaged, whether or not the lexicon knows them; empty where the scorer has no such head.
-    """
-
-    scored: list[Scored]
-    damage: list[tuple[int, int, float]] = field(default_factory=list)
-
-
-class Scorer(Protocol):
-    """Anything that gives *keep* and candidate probabilities to the matches of a document."""
-
-    def score(self, documents: Sequence[tuple[Document, int]]) -> list[Judgement]:
-        """Judge documents, each with its spin level; in order."""
-        ...
 
 
 def softmax(logits: Numbers, starts: Ints) -> Numbers:
@@ -78,12 +56,10 @@ class LexicalScorer:
         self._network = Network.load(directory / "scorer.safetensors", FEATURES)
         self._book = Phrasebook(ngrams)
 
-    def score(self, documents: Sequence[tuple[Document, int]]) -> list[Judgement]:
-        return [self._judge(document, level) for document, level in documents]
-
-    def _judge(self, document: Document, level: int) -> Judgement:
+    def score(self, document: Document, level: int) -> list[Scored]:
+        """Every match of a document, whose spin level is given, with its probabilities."""
         features = Features(document, level, self._book)
-        scored = []
+        scored: list[Scored] = []
         for at in range(0, len(document.matches), BLOCK):
             matches = document.matches[at : at + BLOCK]
             rows, starts = features.rows(matches)
@@ -91,4 +67,4 @@ class LexicalScorer:
             bounds = pairwise([*starts.tolist(), len(rows)])
             for match, (keep, end) in zip(matches, bounds, strict=True):
                 scored.append(Scored(match, probabilities[keep], probabilities[keep + 1 : end]))
-        return Judgement(scored)
+        return scored

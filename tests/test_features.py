@@ -25,7 +25,7 @@ from detrans.lexicon import Form, Lexicon
 from detrans.match import Matcher
 from detrans.ngrams import BACKOFF, STEP, UNKNOWN, NgramModel, word_hash
 from detrans.normalise import Scored
-from detrans.scorers import BLOCK, Judgement, LexicalScorer, Network
+from detrans.scorers import BLOCK, LexicalScorer, Network
 from detrans.spin import Spinner
 from tests.test_cheap import odd_texts
 from tests.test_hostile import texts
@@ -128,15 +128,12 @@ class PlainScorer:
         weights = [math.exp(x - max(logits)) for x in logits]
         return [w / sum(weights) for w in weights]
 
-    def score(self, documents: Sequence[tuple[Document, int]]) -> list[Judgement]:
-        return [self.judge(PlainFeatures(*document)) for document in documents]
-
-    def judge(self, features: PlainFeatures) -> Judgement:
-        scored = []
+    def score(self, document: Document, level: int) -> list[Scored]:
+        features, scored = PlainFeatures(document, level), []
         for match in features.document.matches:
             keep, *rest = self.probabilities(features.rows(match))
             scored.append(Scored(match, keep, rest))
-        return Judgement(scored)
+        return scored
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +165,7 @@ def pairs_and_text(draw: st.DrawFn) -> tuple[list[Form], str]:
     """Pairs whose originals may be in the text too, with possessives, accents and punctuation."""
     words = st.sampled_from(["the", "navy", "navy's", "said", "café", ".", "e-mail", "s"])
     phrases = st.lists(words, min_size=1, max_size=4).map(" ".join)
-    families = st.sampled_from(["any", "crude", "mt", "own"])
+    families = st.sampled_from(["any", "crude", "mt", "own", "thesaurus"])
     forms = [
         Form(spun, draw(phrases), draw(st.floats(0, 1)), draw(st.floats(-2, 6)), 1.0, draw(families), "test")
         for spun in draw(st.lists(phrases.filter(str.isascii), min_size=1, max_size=6))
@@ -199,11 +196,11 @@ def test_blocks_of_a_long_document(lexical: Detrans, monkeypatch: pytest.MonkeyP
     document = Document("The navy mentioned final week that it despatched ships. " * 30, lexical._lexicon)
     scorer = LexicalScorer(LEXICAL, lexical._ngrams)
     assert len(document.matches) < BLOCK
-    (whole,) = scorer.score([(document, 5)])
+    whole = scorer.score(document, 5)
     monkeypatch.setattr("detrans.scorers.BLOCK", 7)
-    (blocks,) = scorer.score([(document, 5)])
-    assert [s.match for s in blocks.scored] == [s.match for s in whole.scored] == document.matches
-    for a, b in zip(blocks.scored, whole.scored, strict=True):
+    blocks = scorer.score(document, 5)
+    assert [s.match for s in blocks] == [s.match for s in whole] == document.matches
+    for a, b in zip(blocks, whole, strict=True):
         assert [a.keep, *a.probabilities] == pytest.approx([b.keep, *b.probabilities], abs=1e-5)
 
 

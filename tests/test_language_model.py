@@ -203,11 +203,12 @@ def test_nothing_to_score(language: LanguageModel) -> None:
 
 
 def test_the_judges_rows_have_the_shape_of_its_network(base: Detrans, seeds: dict[str, str]) -> None:
-    judge = base._scorer
+    judge = base._second
     assert isinstance(judge, Judge)
     document = Document(seeds["001"][:1500], base._lexicon)
-    (judgement,), (cases,) = judge.cases([(document, 5)])
-    rows, starts = CaseFeatures(document, 5, judgement.scored, cases).rows()
+    scored = base._counting.score(document, 5)
+    (cases,) = judge.cases([(document, 5, scored)])
+    rows, starts = CaseFeatures(document, 5, scored, cases).rows()
     assert len(starts) == len(cases) > 20
     assert rows.shape == (sum(1 + len(case.candidates) for case in cases), CASE_FEATURES)
     assert abs(rows).max() < 20
@@ -216,7 +217,7 @@ def test_the_judges_rows_have_the_shape_of_its_network(base: Detrans, seeds: dic
 def test_candidates_are_judged_as_they_would_be_written(base: Detrans) -> None:
     text = "Individuals despatched an settlement. Obviously the navy mentioned an enormous variety of it."
     document = Document(text, base._lexicon)
-    found = doubtful(document, base._counting.score([(document, 5)])[0].scored)
+    found = doubtful(document, base._counting.score(document, 5))
     variants = {place.phrases[0]: set(place.phrases[1:]) for *_, place in found}
     assert "People" in variants["Individuals"]
     assert "a deal" in variants["an settlement"]
@@ -248,7 +249,7 @@ def test_a_language_model_that_does_not_fit_is_refused() -> None:
 def test_a_judge_for_other_rows_is_refused(tmp_path: Path) -> None:
     save_file({"w1": np.zeros((3, 2), np.float32)}, tmp_path / "judge.safetensors")
     with pytest.raises(ModelError, match=r"cannot load .*judge\.safetensors: its rows have 3 numbers"):
-        Judge(tmp_path, None, None)._network  # type: ignore[arg-type]  # noqa: B018
+        Judge(tmp_path, None)._network  # type: ignore[arg-type]  # noqa: B018
 
 
 def test_the_network_is_its_formula() -> None:

@@ -11,8 +11,8 @@ import pytest
 from benchmarks.speed import Documents
 from detrans import Detrans, ModelError
 from detrans.assets import MANIFEST, model_directory, verify
-from detrans.document import Document
-from detrans.scorers import Judgement
+from detrans.judge import Proposed
+from detrans.normalise import Scored
 from tests.conftest import ROOT
 
 SPUN = "Fake information was despatched final week by the navy, the chief mentioned. " * 4
@@ -107,11 +107,11 @@ def test_loading_executes_nothing() -> None:
 def test_the_second_gate_saves_the_network_work(base: Detrans, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
 
-    def watched(documents: Sequence[tuple[Document, int]]) -> list[Judgement]:
-        read.extend(document.text for document, _ in documents)
-        return base._counting.score(documents)
+    def watched(proposed: Sequence[Proposed]) -> list[list[Scored]]:
+        read.extend(document.text for document, *_ in proposed)
+        return [scored for *_, scored in proposed]
 
-    monkeypatch.setattr(base._scorer, "score", watched)
+    monkeypatch.setattr(base._second, "score", watched)
     clean = [t for t in Documents().draw(200, 0.0) if base.scores([t])[0] >= base._lexical["gate"]]
     assert clean
     base.repair_batch([*clean, SPUN])

@@ -34,7 +34,7 @@ from detrans.lexicon import Lexicon
 from detrans.lexicon.compiled import shipped_forms
 from detrans.normalise import WITNESSES, Scored, choose
 from detrans.pipeline import dot, logistic, sentence_features
-from detrans.scorers import Scorer
+from detrans.scorers import LexicalScorer
 from detrans.segment import sentence_spans
 from detrans.spin import Spinner, Spun
 from training.corpora import DEFAULT, documents, paragraphs
@@ -102,20 +102,12 @@ def gate(scores: list[float], chosen: list[Sample], misses: float) -> float:
     return round(spun[int(misses * len(spun))], 4)
 
 
-def second_gate(
-    first: float, scorer: Scorer, lexicon: Lexicon, weights: list[float], chosen: list[Sample]
-) -> float:
-    """The second gate, set on the texts that pass the first."""
-    passed: list[Sample] = []
-    doubts: list[float] = []
-    for sample in chosen:
-        document = Document(sample.spun.text, lexicon)
-        seen = gather(document)
-        if prior(weights, seen) >= first:
-            passed.append(sample)
-            doubts.append(doubt(scorer.score([(document, seen.level)])[0]))
-    result = gate(doubts, passed, SECOND_MISSES)
-    tell("second gate", result, doubts, passed)
+def second_gate(scorer: LexicalScorer, passed: list[tuple[Sample, Document, Evidence]]) -> float:
+    """The second gate, set on texts that pass the first."""
+    doubts = [doubt(scorer.score(document, seen.level)) for _, document, seen in passed]
+    chosen = [sample for sample, *_ in passed]
+    result = gate(doubts, chosen, SECOND_MISSES)
+    tell("second gate", result, doubts, chosen)
     return result
 
 
@@ -176,14 +168,22 @@ def main() -> None:
         lexical = config
 
     priors = [prior(lexical["calibration"]["evidence"], e) for e in evidence]
-    scorer = Detrans(model=str(args.model or "none"))._scorer
+    detrans = Detrans(model=str(args.model or "none"))
     if args.model is None:
-        many = samples(args.corpora, spinner, MANY * args.count)
-        scores = [prior(weights, gather(Document(s.spun.text, lexicon))) for s in many]
-        config["gate"] = min(0.5, gate(scores, many, GATE_MISSES))
-        tell("gate", config["gate"], scores, many)
-        many += samples(args.corpora, spinner, MANY * args.count, documents)
-        config["second_gate"] = second_gate(config["gate"], scorer, lexicon, weights, many)
+        short = samples(args.corpora, spinner, MANY * args.count)
+        long = samples(args.corpora, spinner, MANY * args.count, documents)
+        weighed = []
+        for sample in short + long:
+            document = Document(sample.spun.text, lexicon)
+            weighed.append((sample, document, gather(document)))
+        scores = [prior(weights, seen) for *_, seen in weighed]
+        config["gate"] = min(0.5, gate(scores[: len(short)], short, GATE_MISSES))
+        tell("gate", config["gate"], scores[: len(short)], short)
+        passed = [one for one, p in zip(weighed, scores, strict=True) if p >= config["gate"]]
+        config["second_gate"] = second_gate(detrans._counting, passed)
+
+    def score_matches(document: Document, level: int) -> list[Scored]:
+        return detrans._score([(document, level, detrans._counting.score(document, level))])[0]
 
     features: list[tuple[float, ...]] = []
     labels: list[bool] = []
@@ -192,21 +192,21 @@ def main() -> None:
     for sample, document, seen, p in zip(chosen, texts, evidence, priors, strict=True):
         if not document.text.strip():
             continue
-        judgement = scorer.score([(document, seen.level)])[0]
+        scored = score_matches(document, seen.level)
         if not sample.damaged:
             clean_words += document.word_count
         damaged += len(sample.spun.spans)
-        tally(sample, document, judgement.scored if p >= lexical["gate"] else [], tallies)
+        tally(sample, document, scored if p >= lexical["gate"] else [], tallies)
         for bounds in sentence_spans(document.text):
-            inside = [s for s in judgement.scored if bounds[0] <= s.match.start and s.match.end <= bounds[1]]
-            features.append(sentence_features(inside, judgement.damage, bounds, p))
+            inside = [s for s in scored if bounds[0] <= s.match.start and s.match.end <= bounds[1]]
+            features.append(sentence_features(inside, p))
             labels.append(any(bounds[0] <= s.start < bounds[1] for s in sample.spun.spans))
     config["calibration"]["sentence"] = fit(features, labels)
     for gold in (gold for name in DEVELOPMENT for gold in passages(DATA / name)):
         document = Document(plain(gold), lexicon)
-        judgement = scorer.score([(document, gather(document).level)])[0]
+        scored = score_matches(document, gather(document).level)
         for threshold, t in tallies.items():
-            edits = choose(document, judgement.scored, threshold)
+            edits = choose(document, scored, threshold)
             t.wild += score(gold, apply(document.text, edits))
     print("| threshold | development precision | recall | harm there | synthetic precision | recall | harm |")
     print("|---|---|---|---|---|---|---|")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import random
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from detrans.document import Match
-from detrans.spin import Span, Spinner, Spun
+from detrans.spin import Spinner, Spun
 from training.corpora import documents
-from training.roundtrip import align
 
 MIX = {
     "news.train": 0.6,
@@ -23,7 +22,6 @@ MIX = {
 IGNORE = -100
 LONGEST_DOCUMENT = 6000  # characters
 CLEAN = 0.22  # of the documents stay clean
-TRANSLATED = 0.05  # of the documents went through a translator and back, where there are any
 # Of the right candidates, how many are taken away: on real pages the lexicon lacks some originals,
 # and the model must then keep the phrase rather than take the best of the wrong ones.
 HIDDEN = 0.12
@@ -62,49 +60,18 @@ def target(match: Match, spun: Spun, starts: list[int], most: int) -> int:
     return 0
 
 
-def cycle(corpora: Path, name: str, rng: random.Random, number: int, workers: int) -> Iterator[str]:
-    """A corpus over and over: those documents that fall to worker `number`."""
+def cycle(corpora: Path, name: str, rng: random.Random) -> Iterator[str]:
+    """A corpus over and over."""
     skip = rng.randrange(20_000)  # pieces of a run begin at different documents; too many is none
     while True:
-        for i, text in enumerate(documents(corpora, name, size=6)):
-            if i >= skip and i % workers == number:
-                yield text
+        yield from islice(documents(corpora, name, size=6), skip, None)
         skip = 0
 
 
-def translated(folder: Path, rng: random.Random) -> Iterator[Spun]:
-    """Endless documents of some paragraphs that `training.roundtrip damage` has left in `folder`."""
-    files = [
-        [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        for path in sorted(folder.glob("*.jsonl"))
-    ]
+def stream(corpora: Path, rng: random.Random, spinner: Spinner) -> Iterator[Spun]:
+    """Endless documents of all corpora, most of them spun, some short, some clean."""
+    streams = {name: cycle(corpora, name, rng) for name in MIX}
     while True:
-        records = rng.choice(files)
-        at, count = rng.randrange(len(records)), rng.choice((1, 2, 4, 6))
-        text, spans = "", []
-        for record in records[at : at + count]:
-            spun = align(record["clean"], record["damaged"])
-            text += "\n" if text else ""
-            spans += [Span(s.start + len(text), s.end + len(text), s.original) for s in spun.spans]
-            text += spun.text
-        yield Spun(text, tuple(spans), "mt")
-
-
-def stream(
-    corpora: Path,
-    rng: random.Random,
-    spinner: Spinner,
-    number: int = 0,
-    workers: int = 1,
-    roundtrip: Path | None = None,
-) -> Iterator[Spun]:
-    """Endless documents of all corpora, most of them spun, some translated, some short, some clean."""
-    streams = {name: cycle(corpora, name, rng, number, workers) for name in MIX}
-    machine = translated(roundtrip, rng) if roundtrip is not None else None
-    while True:
-        if machine is not None and rng.random() < TRANSLATED:
-            yield next(machine)
-            continue
         text = next(streams[rng.choices(list(MIX), list(MIX.values()))[0]])
         if len(text) > LONGEST_DOCUMENT:
             start = rng.randrange(len(text) - LONGEST_DOCUMENT)

@@ -32,7 +32,9 @@ from detrans import Detrans
 from detrans.assets import MANIFEST
 from detrans.document import Document, Match
 from detrans.evidence import gather
-from detrans.judge import CASE_FEATURES, CaseFeatures, Judge
+from detrans.judge import CASE_FEATURES, CaseFeatures, Judge, Proposed
+from detrans.lexicon import Lexicon
+from detrans.scorers import LexicalScorer
 from training.corpora import DEFAULT, documents
 from training.manifest import write
 
@@ -83,13 +85,20 @@ def restored(match: Match, text: str, inside: Marks, number: int) -> tuple[str, 
     return tokens("".join((*pieces, text[at : match.end])))
 
 
-def examples(judge: Judge, document: Document, marks: Marks) -> list[Example]:
-    """The cases of one text."""
+def propose(scorer: LexicalScorer, lexicon: Lexicon, text: str) -> Proposed:
+    """The lexical scorer's view of a text, whatever the gates say."""
+    document = Document(text, lexicon)
     level = gather(document).level
-    (judgement,), (cases,) = judge.cases([(document, level)])
-    rows, starts = CaseFeatures(document, level, judgement.scored, cases).rows()
+    return document, level, scorer.score(document, level)
+
+
+def examples(judge: Judge, proposed: Proposed, marks: Marks) -> list[Example]:
+    """The cases of one text."""
+    text = proposed[0].text
+    (cases,) = judge.cases([proposed])
+    rows, starts = CaseFeatures(*proposed, cases).rows()
     return [
-        (some, right(case.scored.match, document.text, marks, case.candidates))
+        (some, right(case.scored.match, text, marks, case.candidates))
         for case, some in zip(cases, np.split(rows, starts)[1:], strict=True)
     ]
 
@@ -97,18 +106,19 @@ def examples(judge: Judge, document: Document, marks: Marks) -> list[Example]:
 def texts(model: Path, path: Path | None, corpora: Path) -> list[list[Example]]:
     """The cases of each gold text of a file; without one, of clean documents that pass the gates."""
     detrans = Detrans(model=str(model), without=(f"written_{path.stem}",) if path else ())
-    judge = detrans._scorer
-    assert isinstance(judge, Judge)
+    judge = detrans._second
+    assert judge is not None
     if path is not None:
-        golds = passages(path)
-        return [examples(judge, Document(plain(g), detrans._lexicon), located(g)) for g in golds]
+        scorer, lexicon = detrans._counting, detrans._lexicon
+        return [examples(judge, propose(scorer, lexicon, plain(g)), located(g)) for g in passages(path)]
     found: list[list[Example]] = []
     for name in ("news.train", "wikipedia.train", "science.train"):
         some = 0
         for text in islice(documents(corpora, name), 3, 80_000, 11):
             document, evidence, score = detrans._weigh(text[:3000])
-            if score >= detrans._lexical["gate"] and detrans._doubtful(document, evidence):
-                found.append(examples(judge, document, []))
+            passed = score >= detrans._lexical["gate"]
+            if passed and (proposed := detrans._propose(document, evidence)):
+                found.append(examples(judge, proposed, []))
                 some += 1
                 if some == CLEAN // 3:
                     break

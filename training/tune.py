@@ -33,21 +33,19 @@ from torch.nn import functional
 from benchmarks.gold import located, plain
 from benchmarks.testsets import DATA, passages
 from detrans import Detrans
-from detrans.assets import model_directory, read_config
+from detrans.assets import read_config
 from detrans.batches import batches
-from detrans.document import Document
-from detrans.evidence import gather
 from detrans.judge import doubtful, log
 from detrans.lexicon import Lexicon
 from detrans.lexicon.compiled import shipped_forms
 from detrans.llama import Llama
 from detrans.lm import LanguageModel, Place, Tree, lay_out
 from detrans.normalise import Scored
-from detrans.scorers import LexicalScorer, Scorer
+from detrans.scorers import LexicalScorer
 from detrans.spin import UNSEEN_FAMILY, Spinner
 from training.corpora import DEFAULT
 from training.examples import HIDDEN, IGNORE, stream, target
-from training.judge import TUNING, WRITTEN, right
+from training.judge import TUNING, WRITTEN, propose, right
 from training.manifest import write
 
 RANK = 8
@@ -59,6 +57,8 @@ STEP_TOKENS = 1600  # of trees, at least, for one step
 GPU_BATCH = 16_384  # tokens at once on a GPU, padding included
 OWN = 0.4  # share of the steps on written texts
 TREES = 2  # of one spun document
+# Which process of how many this is, as torchrun says.
+NUMBER, PROCESSES = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +88,20 @@ def prior(scored: Scored, candidates: Iterable[int]) -> list[float]:
 
 def written(language: LanguageModel, path: Path) -> list[Asked]:
     """The trees of the texts of a gold file that are not in the manner of the unseen family."""
-    detrans = Detrans(model="none", without=(f"written_{path.stem}",) if path.parent == WRITTEN else ())
-    styles = [
-        line.rpartition(";")[2].strip() for line in path.read_text().split("\n") if line.startswith("# ")
-    ][-len(passages(path)) :]
+    trained_on = path.parent == WRITTEN
+    detrans = Detrans(model="none", without=(f"written_{path.stem}",) if trained_on else ())
+    golds = passages(path)
+    comments = [line for line in path.read_text().split("\n") if line.startswith("# ")]
+    styles = [line.rpartition(";")[2].strip() for line in comments[-len(golds) :]]
     found: list[Asked] = []
-    for gold, style in zip(passages(path), styles, strict=True):
-        if style.startswith(UNSEEN_FAMILY) and path.parent == WRITTEN:
+    for gold, style in zip(golds, styles, strict=True):
+        if trained_on and style.startswith(UNSEEN_FAMILY):
             continue
         text, marks = plain(gold), located(gold)
-        document = Document(text, detrans._lexicon)
-        (judgement,) = detrans._counting.score([(document, gather(document).level)])
+        document, _, scored = propose(detrans._counting, detrans._lexicon, text)
         questions = []
-        for which, candidates, place in doubtful(document, judgement.scored):
-            s = judgement.scored[which]
+        for which, candidates, place in doubtful(document, scored):
+            s = scored[which]
             labels = right(s.match, text, marks, candidates)
             if any(
                 s.match.candidates[i].held_out for i, ok in zip(candidates, labels[1:], strict=True) if ok
@@ -112,17 +112,17 @@ def written(language: LanguageModel, path: Path) -> list[Asked]:
     return found
 
 
-def spun(language: LanguageModel, corpora: Path, scorer: Scorer, rng: random.Random) -> Iterator[Asked]:
+def spun(
+    language: LanguageModel, corpora: Path, scorer: LexicalScorer, rng: random.Random
+) -> Iterator[Asked]:
     """Endless trees of documents damaged on the fly."""
-    forms = shipped_forms()
-    lexicon = Lexicon([f for f in forms if not f.held_out])
+    lexicon = Lexicon([f for f in shipped_forms() if not f.held_out])
     for damaged in stream(corpora, rng, Spinner(lexicon)):
-        document = Document(damaged.text, lexicon)
+        document, _, scored = propose(scorer, lexicon, damaged.text)
         starts = [s.start for s in damaged.spans]
-        (judgement,) = scorer.score([(document, gather(document).level)])
         questions = []
-        for which, candidates, place in doubtful(document, judgement.scored):
-            s = judgement.scored[which]
+        for which, candidates, place in doubtful(document, scored):
+            s = scored[which]
             choice = target(s.match, damaged, starts, len(s.match.candidates))
             if choice == IGNORE:
                 continue
@@ -218,7 +218,7 @@ class Run:
         language.network = Tuned(language.network, dict(self.adapter))
 
     def learn(self, some: list[Asked], budget: int | None, left: float) -> float:
-        """One step; `left` is the share of the run still to come. Mean loss of this process."""
+        """One step; `left` is the share of the run still to come. Mean loss, all processes together."""
         count = summed(torch.tensor(float(sum(len(questions) for _, questions in some))))
         self._optimizer.zero_grad()
         total = torch.zeros(())
@@ -251,7 +251,7 @@ class Run:
         return {"held_loss": round(loss / count, 4), "held_repaired": round(repaired / damaged, 4)}
 
     def save(self) -> None:
-        if os.environ.get("RANK", "0") != "0":
+        if NUMBER > 0:
             return
         write_adapter(self.adapter, self._folder)
         new = self._folder / "state.new"
@@ -267,7 +267,7 @@ class Run:
 
     def tell(self, **more: object) -> None:
         line = json.dumps({"step": self.step, "tokens": self.tokens, "minutes": round(self.spent, 1), **more})
-        if os.environ.get("RANK", "0") != "0":
+        if NUMBER > 0:
             return
         print(line, flush=True)
         with (self._folder / "log.jsonl").open("a") as file:
@@ -291,19 +291,17 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true")
     args = parser.parse_args()
 
-    number, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    if processes > 1:
+    if PROCESSES > 1:
         distributed.init_process_group("gloo")
     torch.manual_seed(args.seed)
     args.folder.mkdir(parents=True, exist_ok=True)
     language = LanguageModel(args.model, read_config(args.model), args.device, adapted=False)
     run = Run(language, args.folder, args.resume)
     budget = GPU_BATCH if language.device.type == "cuda" else None
-    rng = random.Random(f"{args.seed}/{run.step}/{number}")  # pieces of a run see other text
+    rng = random.Random(f"{args.seed}/{run.step}/{NUMBER}")  # pieces of a run see other text
     texts = [tree for name in TUNING for tree in written(language, WRITTEN / f"{name}.gold")]
-    held = written(language, DATA / "written_dev.gold")[::4][number::processes]
-    counting = LexicalScorer(model_directory("lexical"), Detrans()._ngrams)
-    sources = [endless(texts, rng), spun(language, args.corpora, counting, rng)]
+    held = written(language, DATA / "written_dev.gold")[::4][NUMBER::PROCESSES]
+    sources = [endless(texts, rng), spun(language, args.corpora, Detrans()._counting, rng)]
 
     begun = time.monotonic() - 60 * run.spent
     due, recent = run.spent, []
@@ -314,16 +312,16 @@ def main() -> None:
             run.save()
         source = sources[rng.random() >= OWN]
         some: list[Asked] = []
-        while sum(tree.size() for tree, _ in some) < STEP_TOKENS / processes:
+        while sum(tree.size() for tree, _ in some) < STEP_TOKENS / PROCESSES:
             some.append(next(source))
         recent.append(run.learn(some, budget, 1 - run.spent / args.minutes))
-        run.spent = float(summed(torch.tensor((time.monotonic() - begun) / 60))) / processes
+        run.spent = float(summed(torch.tensor((time.monotonic() - begun) / 60))) / PROCESSES
         if run.step % 20 == 0:
             run.tell(loss=round(sum(recent) / len(recent), 4))
             recent = []
     run.tell(**run.evaluate(held, budget), mix=[round(x, 3) for x in run.mix.tolist()])
     run.save()
-    if number == 0:
+    if NUMBER == 0:
         write_adapter(run.adapter, args.model)
         write(args.model)
 
