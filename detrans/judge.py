@@ -2,7 +2,9 @@
 
 The proposer, the lexical scorer, is cheap; it names the places where something may be wrong and
 the candidates worth a look; the language model says how well each fits there; how the document
-treats the same phrase elsewhere, and what it looks like as a whole, count as well.
+treats the same phrase elsewhere, and what it looks like as a whole, count as well. It reads each place
+among the repairs that seem likely elsewhere, and where the verdict is not clear it reads once more,
+among those that then seem likely.
 """
 
 from __future__ import annotations
@@ -10,24 +12,30 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from detrans.articles import agreeing_article
+from detrans.context import Repaired
 from detrans.document import Document
 from detrans.errors import ModelError
 from detrans.features import Rows, family_kind
-from detrans.lm import LanguageModel, Likelihood, Place
-from detrans.normalise import Scored, in_place
+from detrans.lm import Likelihood, Place
+from detrans.normalise import Scored, choose, in_place
 from detrans.scorers import Network
 from detrans.segment import sentence_spans
 
 DOUBTFUL = 0.95  # the proposer's probability of *keep*, under which a place is looked at again
 LIKELY = 0.01  # its probability of a candidate, from which that is looked at
+PROPOSED = 0.6  # the proposer's probability of a repair, from which other places are read with it made
+JUDGED = 0.5  # the judge's
+UNCLEAR = (0.2, 0.9)  # the judge's probability of the best candidate, between which a place is read again
+RIVAL = 0.02  # and of a candidate, from which that is read again
 CASE_FEATURES = 22
 NATS = 12.0  # beyond that a difference says no more
 LEAST = 1.2e-4  # a probability's, before its logarithm is taken
@@ -38,17 +46,18 @@ Proposed = tuple[Document, int, list[Scored]]
 @dataclass(frozen=True, slots=True)
 class Case:
     """A doubtful place: number `which` of the proposer's matches, the candidates in question (numbers
-    in the match), and what the language model says of the text as it stands and with each of them."""
+    in the match), the place with the text as it stands and with each of them, and what the language
+    model says of these, once it was asked."""
 
     which: int
     scored: Scored
     candidates: tuple[int, ...]
-    likelihoods: tuple[Likelihood, ...]
+    place: Place
+    likelihoods: tuple[Likelihood, ...] = ()
 
 
-def doubtful(document: Document, scored: Sequence[Scored]) -> list[tuple[int, tuple[int, ...], Place]]:
-    """The matches of a document worth the language model's time (by number), the candidates in
-    question there, and how the text would run with each."""
+def doubtful(document: Document, scored: Sequence[Scored]) -> list[Case]:
+    """The matches of a document worth the language model's time."""
     found = []
     for which, s in enumerate(scored):
         if s.keep >= DOUBTFUL:
@@ -64,7 +73,23 @@ def doubtful(document: Document, scored: Sequence[Scored]) -> list[tuple[int, tu
             start = min(a for a, _ in ways.values())
             variants = (document.text[start:a] + phrase for a, phrase in ways.values())
             phrases = (document.text[start : m.end], *variants)
-            found.append((which, tuple(ways), Place(start, m.end, phrases)))
+            found.append(Case(which, s, tuple(ways), Place(start, m.end, phrases)))
+    return found
+
+
+def unclear(cases: Sequence[Case], judged: Sequence[Scored]) -> dict[int, Case]:
+    """The cases worth a second reading, by their number among `cases`, with the candidates that are
+    still in question."""
+    low, high = UNCLEAR
+    found = {}
+    for number, case in enumerate(cases):
+        probabilities = judged[case.which].probabilities
+        if low < max(probabilities) < high:
+            left = [n for n, i in enumerate(case.candidates) if probabilities[i] >= RIVAL]
+            phrases = (case.place.phrases[0], *(case.place.phrases[n + 1] for n in left))
+            place = replace(case.place, phrases=phrases)
+            candidates = tuple(case.candidates[n] for n in left)
+            found[number] = replace(case, candidates=candidates, place=place)
     return found
 
 
@@ -168,10 +193,16 @@ def preferences(case: Case, number: int) -> tuple[float, float]:
     return proposed / 4, clip(case.likelihoods[number + 1].total - case.likelihoods[0].total) / 5
 
 
+class Reader(Protocol):
+    """What a judge asks of a `LanguageModel`."""
+
+    def score(self, texts: Sequence[tuple[str, Sequence[Place]]]) -> list[list[list[Likelihood]]]: ...
+
+
 class Judge:
     """Judges anew what a proposer doubts; weights in `directory`/judge.safetensors."""
 
-    def __init__(self, directory: Path, language: LanguageModel) -> None:
+    def __init__(self, directory: Path, language: Reader) -> None:
         self._directory, self._language = directory, language
 
     @cached_property
@@ -188,18 +219,38 @@ class Judge:
         return [self._judge(*one, some) for one, some in zip(proposed, self.cases(proposed), strict=True)]
 
     def cases(self, proposed: Sequence[Proposed]) -> list[list[Case]]:
-        """The doubtful places of each document."""
-        found = [doubtful(document, scored) for document, _, scored in proposed]
-        texts = [
-            (document.text, [place for *_, place in some])
-            for (document, *_), some in zip(proposed, found, strict=True)
-        ]
-        return [
+        """The doubtful places of each document, each as last read."""
+        return self._second(proposed, self.first(proposed))
+
+    def first(self, proposed: Sequence[Proposed]) -> list[list[Case]]:
+        """The doubtful places of each document as read among the proposer's own repairs."""
+        return self._read(
             [
-                Case(which, scored[which], candidates, tuple(fit))
-                for (which, candidates, _), fit in zip(some, fits, strict=True)
+                (Repaired(document.text, choose(document, scored, PROPOSED)), doubtful(document, scored))
+                for document, _, scored in proposed
             ]
-            for (*_, scored), some, fits in zip(proposed, found, self._language.score(texts), strict=True)
+        )
+
+    def _second(self, proposed: Sequence[Proposed], found: list[list[Case]]) -> list[list[Case]]:
+        """`found` with the unclear cases read again, among the repairs that it leads to."""
+        again, contexts = [], []
+        for one, cases in zip(proposed, found, strict=True):
+            document, judged = one[0], self._judge(*one, cases)
+            again.append(unclear(cases, judged))
+            contexts.append(Repaired(document.text, choose(document, judged, JUDGED)))
+        read = self._read([(c, list(some.values())) for c, some in zip(contexts, again, strict=True)])
+        result = []
+        for cases, some, new in zip(found, again, read, strict=True):
+            latest = dict(enumerate(cases)) | dict(zip(some, new, strict=True))
+            result.append(list(latest.values()))
+        return result
+
+    def _read(self, texts: list[tuple[Repaired, list[Case]]]) -> list[list[Case]]:
+        """The cases of each text with what the language model says of them there."""
+        asked = [(context.text, [context.place(case.place) for case in cases]) for context, cases in texts]
+        return [
+            [replace(case, likelihoods=tuple(fit)) for case, fit in zip(cases, fits, strict=True)]
+            for (_, cases), fits in zip(texts, self._language.score(asked), strict=True)
         ]
 
     def _judge(

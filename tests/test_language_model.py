@@ -218,7 +218,7 @@ def test_candidates_are_judged_as_they_would_be_written(base: Detrans) -> None:
     text = "Individuals despatched an settlement. Obviously the navy mentioned an enormous variety of it."
     document = Document(text, base._lexicon)
     found = doubtful(document, base._counting.score(document, 5))
-    variants = {place.phrases[0]: set(place.phrases[1:]) for *_, place in found}
+    variants = {case.place.phrases[0]: set(case.place.phrases[1:]) for case in found}
     assert "People" in variants["Individuals"]
     assert "a deal" in variants["an settlement"]
     assert all(p[:1].isupper() for p in variants.get("Obviously", ()))

@@ -4,8 +4,11 @@
 
 The texts of `training/written` also gave lexicon pairs; while one file's texts are judged, the pairs
 that only this file gave are left out of the lexicon, so that the judge meets the gaps it will meet
-elsewhere. Clean documents of the training corpora that pass both gates are judged as well. Cases are
-kept in --cache: what the language model says takes some twenty minutes on two cores.
+elsewhere. Clean documents of the training corpora that pass both gates are judged as well.
+
+The second reading of a text depends on the judge's first verdict. So a judge is trained on the cases
+as first read, and then, on these and the cases as that judge would have them read again, the final
+one. What the language model says, some forty minutes on two cores, is kept in --cache.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import hashlib
 import inspect
 import pickle
 import random
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -24,16 +28,16 @@ import torch
 from safetensors.numpy import save_file
 from torch import nn
 
-import detrans.judge
 import detrans.lm
 from benchmarks.gold import located, plain, tokens
 from benchmarks.testsets import passages
 from detrans import Detrans
-from detrans.assets import MANIFEST
+from detrans.assets import read_config
 from detrans.document import Document, Match
 from detrans.evidence import gather
 from detrans.judge import CASE_FEATURES, CaseFeatures, Judge, Proposed
 from detrans.lexicon import Lexicon
+from detrans.lm import LanguageModel, Likelihood, Place
 from detrans.scorers import LexicalScorer
 from training.corpora import DEFAULT, documents
 from training.manifest import write
@@ -92,48 +96,65 @@ def propose(scorer: LexicalScorer, lexicon: Lexicon, text: str) -> Proposed:
     return document, level, scorer.score(document, level)
 
 
-def examples(judge: Judge, proposed: Proposed, marks: Marks) -> list[Example]:
-    """The cases of one text."""
-    text = proposed[0].text
-    (cases,) = judge.cases([proposed])
-    rows, starts = CaseFeatures(*proposed, cases).rows()
-    return [
-        (some, right(case.scored.match, text, marks, case.candidates))
-        for case, some in zip(cases, np.split(rows, starts)[1:], strict=True)
-    ]
+class Memory:
+    """A language model whose answers are kept in a file, as most are asked for again."""
+
+    def __init__(self, model: Path, cache: Path, name: str) -> None:
+        digest = hashlib.sha256(inspect.getsource(detrans.lm).encode())
+        for weights in ("language.safetensors", "adapter.safetensors"):
+            digest.update((model / weights).read_bytes())
+        self._path = cache / f"{name}-{digest.hexdigest()[:12]}.pickle"
+        self._known: dict[bytes, list[list[Likelihood]]] = {}
+        if self._path.exists():
+            self._known = pickle.loads(self._path.read_bytes())
+        self._language = LanguageModel(model, read_config(model))
+
+    def score(self, texts: Sequence[tuple[str, Sequence[Place]]]) -> list[list[list[Likelihood]]]:
+        keys = [hashlib.sha256(pickle.dumps(one)).digest() for one in texts]
+        new = {key: one for key, one in zip(keys, texts, strict=True) if key not in self._known}
+        self._known.update(zip(new, self._language.score(list(new.values())), strict=True))
+        return [self._known[key] for key in keys]
+
+    def save(self) -> None:
+        self._path.write_bytes(pickle.dumps(self._known))
 
 
-def texts(model: Path, path: Path | None, corpora: Path) -> list[list[Example]]:
-    """The cases of each gold text of a file; without one, of clean documents that pass the gates."""
-    detrans = Detrans(model=str(model), without=(f"written_{path.stem}",) if path else ())
-    judge = detrans._second
-    assert judge is not None
+def proposals(model: Path, path: Path | None, corpora: Path) -> Iterator[tuple[Proposed, Marks]]:
+    """The texts of a gold file and their marks; without one, clean documents that pass the gates."""
+    product = Detrans(model=str(model), without=(f"written_{path.stem}",) if path else ())
     if path is not None:
-        scorer, lexicon = detrans._counting, detrans._lexicon
-        return [examples(judge, propose(scorer, lexicon, plain(g)), located(g)) for g in passages(path)]
-    found: list[list[Example]] = []
+        for gold in passages(path):
+            yield propose(product._counting, product._lexicon, plain(gold)), located(gold)
+        return
     for name in ("news.train", "wikipedia.train", "science.train"):
         some = 0
         for text in islice(documents(corpora, name), 3, 80_000, 11):
-            document, evidence, score = detrans._weigh(text[:3000])
-            passed = score >= detrans._lexical["gate"]
-            if passed and (proposed := detrans._propose(document, evidence)):
-                found.append(examples(judge, proposed, []))
+            document, evidence, score = product._weigh(text[:3000])
+            passed = score >= product._lexical["gate"]
+            if passed and (proposed := product._propose(document, evidence)):
+                yield proposed, []
                 some += 1
                 if some == CLEAN // 3:
                     break
+
+
+def texts(model: Path, path: Path | None, corpora: Path, cache: Path, again: bool) -> list[list[Example]]:
+    """The cases of each text as read first, or as read last with the judge that is there."""
+    memory = Memory(model, cache, path.stem if path else "clean")
+    judge = Judge(model, memory)
+    found = []
+    for proposed, marks in proposals(model, path, corpora):
+        (cases,) = judge.cases([proposed]) if again else judge.first([proposed])
+        rows, starts = CaseFeatures(*proposed, cases).rows()
+        text = proposed[0].text
+        found.append(
+            [
+                (some, right(case.scored.match, text, marks, case.candidates))
+                for case, some in zip(cases, np.split(rows, starts)[1:], strict=True)
+            ]
+        )
+    memory.save()
     return found
-
-
-def key(model: Path, path: Path | None) -> str:
-    """Names everything that the cases of a file follow from."""
-    digest = hashlib.sha256(path.read_bytes() if path else b"clean")
-    for module in (detrans.judge, detrans.lm):
-        digest.update(inspect.getsource(module).encode())
-    digest.update((Path("models/lexical") / MANIFEST).read_bytes())
-    for name in ("language.safetensors", "adapter.safetensors"):
-        digest.update((model / name).read_bytes())
-    return f"{path.stem if path else 'clean'}-{digest.hexdigest()[:12]}.pickle"
 
 
 def train(found: list[list[Example]], epochs: int, seed: int = 0) -> dict[str, np.ndarray]:
@@ -190,26 +211,27 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
 
-    write(args.model)
     args.cache.mkdir(parents=True, exist_ok=True)
     paths = [None, *(p for p in sorted(WRITTEN.glob("*.gold")) if p.stem not in TUNING)]
-    cached = {args.cache / key(args.model, path): path for path in paths}
-    missing = [name for name in cached if not name.exists()]
+    found: list[list[Example]] = []
     # One thread a process: the language model reads short pieces, which two threads hardly read faster.
     with ProcessPoolExecutor(
         max_workers=args.processes, initializer=torch.set_num_threads, initargs=(1,)
     ) as pool:
-        tasks = {name: pool.submit(texts, args.model, cached[name], args.corpora) for name in missing}
-        for name, task in tasks.items():
-            name.write_bytes(pickle.dumps(task.result()))
-    found: list[list[Example]] = []
-    for name in cached:
-        some: list[list[Example]] = pickle.loads(name.read_bytes())
-        cases = [labels for text in some for _, labels in text]
-        repairs = sum(not labels[0] for labels in cases)
-        print(f"{name.stem}: {len(some)} texts, {len(cases):,} cases, {repairs:,} to repair", flush=True)
-        found += some
-    save_file(train(found, args.epochs), args.model / "judge.safetensors")
+        for again in (False, True):
+            write(args.model)
+            tasks = [pool.submit(texts, args.model, p, args.corpora, args.cache, again) for p in paths]
+            for path, task in zip(paths, tasks, strict=True):
+                some = task.result()
+                cases = [labels for text in some for _, labels in text]
+                repairs = sum(not labels[0] for labels in cases)
+                print(
+                    f"{path.stem if path else 'clean'}: {len(some)} texts, {len(cases):,} cases, "
+                    f"{repairs:,} to repair",
+                    flush=True,
+                )
+                found += some
+            save_file(train(found, args.epochs), args.model / "judge.safetensors")
     write(args.model)
 
 

@@ -9,6 +9,7 @@ low-rank change of each matrix of the upper layers (LoRA, Hu et al. 2021); the p
 
 Most steps see text spun on the fly, with the pairs and the family that `synthetic` keeps from
 training left out; the others see the texts of `WRITTEN`, those in the manner of that family left out.
+In all of them some of the damage is repaired already, as it will be where the judge asks.
 The judge is trained on the other written texts, so that it meets likelihoods of text unknown to both.
 """
 
@@ -20,7 +21,7 @@ import math
 import os
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -35,12 +36,13 @@ from benchmarks.testsets import DATA, passages
 from detrans import Detrans
 from detrans.assets import read_config
 from detrans.batches import batches
-from detrans.judge import doubtful, log
+from detrans.context import Repaired
+from detrans.edits import Edit
+from detrans.judge import Case, doubtful, log
 from detrans.lexicon import Lexicon
 from detrans.lexicon.compiled import shipped_forms
 from detrans.llama import Llama
 from detrans.lm import LanguageModel, Place, Tree, lay_out
-from detrans.normalise import Scored
 from detrans.scorers import LexicalScorer
 from detrans.spin import UNSEEN_FAMILY, Spinner
 from training.corpora import DEFAULT
@@ -57,6 +59,7 @@ STEP_TOKENS = 1600  # of trees, at least, for one step
 GPU_BATCH = 16_384  # tokens at once on a GPU, padding included
 OWN = 0.4  # share of the steps on written texts
 TREES = 2  # of one spun document
+MOST_REPAIRED = 0.8  # of a text's damage, while the rest is asked for
 # Which process of how many this is, as torchrun says.
 NUMBER, PROCESSES = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 
@@ -73,20 +76,32 @@ class Question:
 Asked = tuple[Tree, list[Question]]  # in the order of the tree's branches
 
 
-def asked(language: LanguageModel, text: str, questions: list[tuple[Place, Question]]) -> list[Asked]:
-    """The trees of a text and what is asked on each."""
+Repair = tuple[int, int, str]  # start, end, what stood there
+
+
+def asked(
+    language: LanguageModel,
+    text: str,
+    repairs: list[Repair],
+    questions: list[tuple[Place, Question]],
+    rng: random.Random,
+) -> list[Asked]:
+    """The trees of a text, some of its repairs made, and what is asked on each."""
+    share = rng.uniform(0, MOST_REPAIRED)
+    made = [Edit(*repair, "gold", 1.0, "") for repair in repairs if rng.random() < share]
+    context = Repaired(text, made)
     found = []
-    for tree in language.trees(text, [place for place, _ in questions]):
+    for tree in language.trees(context.text, [context.place(place) for place, _ in questions]):
         numbers = [number for number, _ in groupby(b.place for b in tree.branches)]
         found.append((tree, [questions[n][1] for n in numbers]))
     return found
 
 
-def prior(scored: Scored, candidates: Iterable[int]) -> list[float]:
-    return [log(scored.keep), *(log(scored.probabilities[i]) for i in candidates)]
+def prior(case: Case) -> list[float]:
+    return [log(case.scored.keep), *(log(case.scored.probabilities[i]) for i in case.candidates)]
 
 
-def written(language: LanguageModel, path: Path) -> list[Asked]:
+def written(language: LanguageModel, path: Path, rng: random.Random) -> list[Asked]:
     """The trees of the texts of a gold file that are not in the manner of the unseen family."""
     trained_on = path.parent == WRITTEN
     detrans = Detrans(model="none", without=(f"written_{path.stem}",) if trained_on else ())
@@ -100,15 +115,14 @@ def written(language: LanguageModel, path: Path) -> list[Asked]:
         text, marks = plain(gold), located(gold)
         document, _, scored = propose(detrans._counting, detrans._lexicon, text)
         questions = []
-        for which, candidates, place in doubtful(document, scored):
-            s = scored[which]
-            labels = right(s.match, text, marks, candidates)
-            if any(
-                s.match.candidates[i].held_out for i, ok in zip(candidates, labels[1:], strict=True) if ok
-            ):
+        for case in doubtful(document, scored):
+            candidates, match = case.candidates, case.scored.match
+            labels = right(match, text, marks, candidates)
+            if any(match.candidates[i].held_out for i, ok in zip(candidates, labels[1:], strict=True) if ok):
                 continue
-            questions.append((place, Question(prior(s, candidates), labels)))
-        found += asked(language, text, questions)
+            questions.append((case.place, Question(prior(case), labels)))
+        repairs = [(start, end, accepted[0]) for start, end, _, accepted in marks]
+        found += asked(language, text, repairs, questions, rng)
     return found
 
 
@@ -121,19 +135,20 @@ def spun(
         document, _, scored = propose(scorer, lexicon, damaged.text)
         starts = [s.start for s in damaged.spans]
         questions = []
-        for which, candidates, place in doubtful(document, scored):
-            s = scored[which]
-            choice = target(s.match, damaged, starts, len(s.match.candidates))
+        for case in doubtful(document, scored):
+            match, place = case.scored.match, case.place
+            choice = target(match, damaged, starts, len(match.candidates))
             if choice == IGNORE:
                 continue
-            labels = [False, *(i == choice - 1 for i in candidates)]
-            priors, phrases = prior(s, candidates), list(place.phrases)
+            labels = [False, *(i == choice - 1 for i in case.candidates)]
+            priors, phrases = prior(case), list(place.phrases)
             if any(labels) and len(phrases) > 2 and rng.random() < HIDDEN:
                 at = labels.index(True)
                 del labels[at], priors[at], phrases[at]
             labels[0] = not any(labels)
             questions.append((Place(place.start, place.end, tuple(phrases)), Question(priors, labels)))
-        found = asked(language, damaged.text, questions)
+        repairs = [(s.start, s.end, s.original) for s in damaged.spans]
+        found = asked(language, damaged.text, repairs, questions, rng)
         yield from rng.sample(found, min(TREES, len(found)))
 
 
@@ -299,8 +314,8 @@ def main() -> None:
     run = Run(language, args.folder, args.resume)
     budget = GPU_BATCH if language.device.type == "cuda" else None
     rng = random.Random(f"{args.seed}/{run.step}/{NUMBER}")  # pieces of a run see other text
-    texts = [tree for name in TUNING for tree in written(language, WRITTEN / f"{name}.gold")]
-    held = written(language, DATA / "written_dev.gold")[::4][NUMBER::PROCESSES]
+    texts = [tree for name in TUNING for tree in written(language, WRITTEN / f"{name}.gold", rng)]
+    held = written(language, DATA / "written_dev.gold", random.Random(0))[::4][NUMBER::PROCESSES]
     sources = [endless(texts, rng), spun(language, args.corpora, Detrans()._counting, rng)]
 
     begun = time.monotonic() - 60 * run.spent
