@@ -1,11 +1,12 @@
 """How fast detrans is, against what the machine could do and against peers, in one run.
 
-    python -m benchmarks.speed [--device cuda] [--seconds 3] [--output benchmarks/results]
+    python -m benchmarks.speed [--device cuda] [--documents 100] [--output benchmarks/results]
 
 Needs no corpora: documents are drawn, line by line, from the project's own test texts (`wild` as it is
 for spun ones, as its marks repair it for clean ones), so every document is different. Each figure is the
-median of `REPEATS` runs after one for warming up; on a GPU the clock stops after synchronising.
-One JSON line a figure goes to OUTPUT/DEVICE.jsonl.
+median of up to `REPEATS` runs in `ENOUGH` seconds, at least one, after a shorter one for warming up; on a
+GPU the clock stops after synchronising. What the network does is also given as a share of the machine's
+matrix rate. One JSON line a figure goes to OUTPUT/DEVICE-MODEL.jsonl, a picture beside it.
 """
 
 from __future__ import annotations
@@ -25,14 +26,13 @@ from typing import Any
 import torch
 
 from benchmarks.gold import mended, plain
+from benchmarks.peers import passes, writers
 from benchmarks.testsets import DATA, passages
 from detrans import Detrans
-from detrans.assets import model_directory, read_config
-from detrans.lexicon import Lexicon
-from detrans.lexicon.compiled import shipped_forms
-from detrans.lm import fast_bfloat16
+from detrans.lm import LanguageModel, Layout, fast_bfloat16
 
 REPEATS = 3
+ENOUGH = 8.0
 DOCUMENT = 3000  # characters of a document
 SHARES = (0.0, 0.01, 0.1, 1.0)  # of the documents, how many are spun
 
@@ -64,11 +64,11 @@ class Documents:
         return result
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Median seconds of `work` over REPEATS, after a run to warm up."""
-    work()
-    seconds = []
-    for _ in range(REPEATS):
+def timed(work: Callable[[], object], warm: Callable[[], object] | None = None) -> float:
+    """Median seconds of `work`, after `warm` or a run of itself; see REPEATS and ENOUGH."""
+    (warm or work)()
+    seconds: list[float] = []
+    while len(seconds) < REPEATS and sum(seconds) < ENOUGH:
         start = time.perf_counter()
         work()
         if torch.cuda.is_available():
@@ -77,9 +77,26 @@ def timed(work: Callable[[], object]) -> float:
     return statistics.median(seconds)
 
 
+class Reading:
+    """Counts the tokens that the language model is given."""
+
+    def __init__(self, language: LanguageModel) -> None:
+        self.tokens = 0
+        self._score = language.log_probabilities
+        language.log_probabilities = self._counted  # type: ignore[method-assign]
+        # Each token is multiplied with every matrix once, but for the word vectors, which only tokens of
+        # branches meet, and these are counted with the others: a multiply-add is two operations.
+        matrices = [w for name, w in language.network.weights.items() if w.dim() == 2 and "embed" not in name]
+        self.operations = 2 * sum(w.numel() for w in matrices)
+
+    def _counted(self, layout: Layout) -> torch.Tensor:
+        self.tokens += layout.tokens.numel()
+        return self._score(layout)
+
+
 def ceilings(device: torch.device) -> dict[str, float]:
     """What the machine can do: matrix rate (multiply-adds count as two) and copy bandwidth."""
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    dtype = torch.bfloat16 if fast_bfloat16(device) else torch.float32
     n = 8192 if device.type == "cuda" else 2048
     a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
     source = torch.randn(1 << 26, device=device)
@@ -90,59 +107,18 @@ def ceilings(device: torch.device) -> dict[str, float]:
     }
 
 
-def sentence_generator(detrans: Detrans, device: torch.device) -> Callable[[list[str]], None]:
-    """Whole-sentence rewriting by plain `generate`: a decoder as large as what the model reads with.
+def draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:
+    """The throughputs as bars."""
+    from matplotlib import pyplot
 
-    Its weights are random, since only its speed counts: it writes as many tokens as it reads.
-    """
-    from tokenizers import Tokenizer
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    directory = model_directory(detrans.config.model)
-    settings = read_config(directory)["language"]
-    tokenizer = Tokenizer.from_file(str(directory / "language.json"))
-    shape = {k: v for k, v in settings.items() if k != "rope_theta"}
-    model: Any = LlamaForCausalLM(
-        LlamaConfig(vocab_size=49152, hidden_size=576, intermediate_size=1536, **shape)
-    )
-    tokenizer.no_padding()
-    model.eval()
-    model.to(device, torch.bfloat16 if fast_bfloat16(device) else torch.float32)
-
-    @torch.inference_mode()
-    def rewrite(lines: list[str]) -> None:
-        encoded = sorted((tokenizer.encode(line).ids for line in lines), key=len)
-        for i in range(0, len(encoded), 32):
-            group = encoded[i : i + 32]
-            longest = max(map(len, group))
-            ids = torch.tensor([[0] * (longest - len(g)) + g for g in group], device=device)
-            model.generate(
-                ids, attention_mask=(ids != 0).long(), max_new_tokens=longest, min_new_tokens=longest
-            )
-
-    return rewrite
-
-
-def peers() -> dict[str, Callable[[str], object]]:
-    """Text passes that users know, where they are installed."""
-    found: dict[str, Callable[[str], object]] = {}
-    try:
-        import ftfy
-
-        found["ftfy fix_text"] = ftfy.fix_text
-    except ImportError:
-        print("(ftfy is not installed: pip install ftfy)", file=sys.stderr)
-    try:
-        from flashtext import KeywordProcessor
-
-        processor = KeywordProcessor()
-        lexicon = Lexicon(shipped_forms())
-        for phrase, forms in zip(lexicon.phrases, lexicon.candidates, strict=True):
-            processor.add_keyword(phrase, forms[0].original)
-        found["flashtext, our lexicon"] = processor.extract_keywords
-    except ImportError:
-        print("(flashtext is not installed: pip install flashtext)", file=sys.stderr)
-    return found
+    bars = [(r["figure"], r["value"]) for r in rows if r["unit"] == "MB/s"]
+    figure, axis = pyplot.subplots(figsize=(8, 0.3 * len(bars) + 1))
+    names, values = zip(*reversed(bars), strict=True)
+    axis.bar_label(axis.barh(names, values), fmt="%.2g", fontsize=8, padding=2)
+    axis.set_xscale("log")
+    axis.set_xlabel("MB/s")
+    axis.set_title(title, fontsize=8)
+    figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
 
 
 def start_up(model: str) -> dict[str, float]:
@@ -186,36 +162,58 @@ def main() -> None:
     for key, value in ceiling.items():
         report(key, value, key.rpartition("_")[2])
 
+    repair = detrans.repair_batch
+    judge = detrans._second
+    assert judge is not None
+    reading = Reading(judge._language)  # type: ignore[arg-type]
+    few = source.draw(2, 1.0, 500)
+
+    def warm() -> None:
+        repair(few)
+
     seconds: dict[float, float] = {}
     for share in SHARES:
-        texts = source.draw(args.documents, share)
+        texts = source.draw(args.documents if share < 1 else max(args.documents // 10, 4), share)
         size = sum(map(len, texts))
-        seconds[share] = timed(lambda t=texts: detrans.repair_batch(t))  # type: ignore[misc]
-        report(f"repair, {share:.0%} spun", size / seconds[share] / 1e6, "MB/s")
+        took = timed(lambda t=texts: repair(t), warm)  # type: ignore[misc]
+        seconds[share] = took / size * 1e6
+        report(f"repair, {share:.0%} spun", 1 / seconds[share], "MB/s")
     report("time of 1% spun against none", seconds[0.01] / seconds[0.0], "times")
 
-    spun = source.draw(max(args.documents // 5, 4), 1.0)
+    spun = source.draw(max(args.documents // 20, 4), 1.0)
     lines = [line for text in spun for line in text.split("\n")]
-    ours = timed(lambda: detrans.repair_batch(spun))
+    reading.tokens = 0
+    repair(spun)
+    tokens = reading.tokens
+    ours = timed(lambda: repair(spun), warm)
     report("repair, all spun", len(lines) / ours, "paragraphs/s")
-    rewrite = sentence_generator(detrans, device)
-    few = lines[: max(len(lines) // 8, 8)]
-    theirs = timed(lambda: rewrite(few)) / len(few)
-    report("generate on whole paragraphs", 1 / theirs, "paragraphs/s")
-    report("repair against generate", theirs / (ours / len(lines)), "times")
+    gflops = tokens * reading.operations / ours / 1e9
+    report(
+        "tokens read",
+        tokens / ours,
+        "tokens/s",
+        share_of_matrix_rate=round(gflops / ceiling["matrix_gflops"], 3),
+    )
+    for writer, rewrite in writers(args.model, device).items():
+        some = lines[: max(len(lines) // 4, 8)]
+        theirs = timed(lambda r=rewrite, t=some: r(t), lambda r=rewrite: r(lines[:2])) / len(some)  # type: ignore[misc]
+        report(f"{writer} on whole paragraphs", 1 / theirs, "paragraphs/s")
+        report(f"repair against {writer}", theirs / (ours / len(lines)), "times")
 
     for length in (200, 1000, 10000):
-        texts = source.draw(max(600 * args.documents // length, 2), 1.0, length)
-        took = timed(lambda t=texts: detrans.repair_batch(t))  # type: ignore[misc]
+        texts = source.draw(max(100 * args.documents // length, 1), 1.0, length)
+        took = timed(lambda t=texts: repair(t), warm)  # type: ignore[misc]
         report(f"repair, all spun, documents of {length}", sum(map(len, texts)) / took / 1e6, "MB/s")
     for batch in (1, 16, 256):
-        texts = source.draw(max(args.documents // 3, 4), 1.0, 1000)
+        texts = source.draw(max(args.documents // 10, 4), 1.0, 1000)
 
         def batches(texts: list[str] = texts, batch: int = batch) -> None:
             for i in range(0, len(texts), batch):
-                detrans.repair_batch(texts[i : i + batch])
+                repair(texts[i : i + batch])
 
-        report(f"repair, all spun, batches of {batch}", sum(map(len, texts)) / timed(batches) / 1e6, "MB/s")
+        report(
+            f"repair, all spun, batches of {batch}", sum(map(len, texts)) / timed(batches, warm) / 1e6, "MB/s"
+        )
 
     sentence = source.spun[0]
     report(
@@ -223,10 +221,10 @@ def main() -> None:
     )
     clean = source.draw(args.documents, 0.0)
     size = sum(map(len, clean))
-    for peer, function in peers().items():
+    for peer, function in passes().items():
         took = timed(lambda f=function: [f(t) for t in clean])  # type: ignore[misc]
         report(f"{peer}, clean text", size / took / 1e6, "MB/s")
-        report(f"repair of clean text against {peer}", took / seconds[0.0], "times")
+        report(f"repair of clean text against {peer}", took / size * 1e6 / seconds[0.0], "times")
     for figure, value in start_up(detrans.config.model).items():
         report(figure, value, figure.rpartition("_")[2])
     if device.type == "cuda":
@@ -236,6 +234,7 @@ def main() -> None:
     path = args.output / f"{name.replace(' ', '-')}-{Path(args.model).name}.jsonl"
     common = {"device": name, "threads": torch.get_num_threads(), "signature": detrans.signature}
     path.write_text("".join(json.dumps(row | common) + "\n" for row in rows))
+    draw(rows, f"{name}, {detrans.signature}", path.with_suffix(".svg"))
     print(f"written: {path}")
 
 

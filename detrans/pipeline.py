@@ -194,7 +194,7 @@ class Detrans:
         """What the lexical scorer makes of a document that passed the first gate; None where that is
         not worth the network's time."""
         scored = self._counting.score(document, evidence.level)
-        if self.config.model != "none" and doubt(scored) < self._lexical["second_gate"]:
+        if self.config.model != "none" and doubt(scored, document.word_count) < self._lexical["second_gate"]:
             return None
         return document, evidence.level, scored
 

@@ -44,7 +44,7 @@ from training.manifest import write
 LEXICAL = Path("models/lexical")
 DEVELOPMENT = ("wild_dev.gold", "written_dev.gold")
 GATE_MISSES = 0.03  # of spun texts, the share that the gate may let through as clean
-SECOND_MISSES = 0.01  # of the spun texts that passed it, the share that the second one may
+SECOND_MISSES = 0.02  # of the spun texts that passed it, the share that the second one may
 MANY = 5  # times as many texts for the gates; longer ones too for the second, as few clean ones get there
 MOST_HARM = 0.2  # edits per 1,000 words of clean text that passed the gate
 
@@ -104,7 +104,7 @@ def gate(scores: list[float], chosen: list[Sample], misses: float) -> float:
 
 def second_gate(scorer: LexicalScorer, passed: list[tuple[Sample, Document, Evidence]]) -> float:
     """The second gate, set on texts that pass the first."""
-    doubts = [doubt(scorer.score(document, seen.level)) for _, document, seen in passed]
+    doubts = [doubt(scorer.score(document, seen.level), document.word_count) for _, document, seen in passed]
     chosen = [sample for sample, *_ in passed]
     result = gate(doubts, chosen, SECOND_MISSES)
     tell("second gate", result, doubts, chosen)

@@ -25,8 +25,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import save_file
-from torch import nn
 
 import detrans.lm
 from benchmarks.gold import located, plain, tokens
@@ -35,23 +33,30 @@ from detrans import Detrans
 from detrans.assets import read_config
 from detrans.document import Document, Match
 from detrans.evidence import gather
-from detrans.judge import CASE_FEATURES, CaseFeatures, Judge, Proposed
+from detrans.judge import CaseFeatures, Judge, Proposed
 from detrans.lexicon import Lexicon
 from detrans.lm import LanguageModel, Likelihood, Place
 from detrans.scorers import LexicalScorer
 from training.corpora import DEFAULT, documents
 from training.manifest import write
+from training.network import Example, train
 
 WRITTEN = Path(__file__).parent / "written"
 # Files whose texts train the language model (`training.tune`) instead of the judge.
 TUNING = (
     *("business", "culture", "lifestyle", "news", "science"),
     *("vocabulary1", "vocabulary2", "vocabulary3", "vocabulary4"),
+    *("politics", "medicine"),
 )
 HIDDEN_UNITS = 48
 CLEAN = 150  # clean documents at most
 Marks = list[tuple[int, int, bool, list[str]]]
-Example = tuple[np.ndarray, list[bool]]  # rows of a case, and which of them are right
+
+
+def styles(path: Path) -> list[str]:
+    """The manner of each text of a gold file: what its comment says after the semicolon."""
+    comments = [line for line in path.read_text(encoding="utf-8").split("\n") if line.startswith("# ")]
+    return [line.rpartition(";")[2].strip() for line in comments[-len(passages(path)) :]]
 
 
 def right(match: Match, text: str, marks: Marks, candidates: tuple[int, ...]) -> list[bool]:
@@ -149,57 +154,12 @@ def texts(model: Path, path: Path | None, corpora: Path, cache: Path, again: boo
         text = proposed[0].text
         found.append(
             [
-                (some, right(case.scored.match, text, marks, case.candidates))
+                Example(some, right(case.scored.match, text, marks, case.candidates))
                 for case, some in zip(cases, np.split(rows, starts)[1:], strict=True)
             ]
         )
     memory.save()
     return found
-
-
-def train(found: list[list[Example]], epochs: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """Weights of a `scorers.Network`; prints the loss on a tenth of the texts, left out."""
-    torch.manual_seed(seed)
-    found = random.Random(seed).sample(found, len(found))
-    data = [example for text in found for example in text]
-    width = max(len(rows) for rows, _ in data)
-    inputs = torch.zeros(len(data), width, CASE_FEATURES)
-    labels = torch.zeros(len(data), width, dtype=torch.bool)
-    present = torch.zeros(len(data), width, dtype=torch.bool)
-    for i, (rows, correct) in enumerate(data):
-        inputs[i, : len(rows)] = torch.from_numpy(rows)
-        labels[i, : len(rows)] = torch.tensor(correct)
-        present[i, : len(rows)] = True
-    first, last = nn.Linear(CASE_FEATURES, HIDDEN_UNITS), nn.Linear(HIDDEN_UNITS, 1, bias=False)
-    network = nn.Sequential(first, nn.ReLU(), last)
-    apart = sum(map(len, found[: len(found) // 10]))
-    held, rest = torch.arange(apart), torch.arange(apart, len(data))
-    optimizer = torch.optim.AdamW(network.parameters(), lr=4e-3, weight_decay=0.02)
-    size = 512
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, 4e-3, total_steps=epochs * (len(rest) // size + 1)
-    )
-
-    def loss(rows: torch.Tensor) -> torch.Tensor:
-        scores = network(inputs[rows]).squeeze(-1).masked_fill(~present[rows], float("-inf"))
-        correct = scores.masked_fill(~labels[rows], float("-inf"))
-        return torch.mean(scores.logsumexp(1) - correct.logsumexp(1))
-
-    for epoch in range(epochs):
-        for some in torch.split(rest[torch.randperm(len(rest))], size):
-            value = loss(some)
-            optimizer.zero_grad()
-            torch.autograd.backward(value)
-            optimizer.step()
-            schedule.step()
-        if epoch % 5 == 4:
-            with torch.no_grad():
-                print(f"epoch {epoch + 1}: loss {loss(rest):.4f}, held out {loss(held):.4f}")
-    return {
-        "w1": first.weight.detach().numpy().T.copy(),
-        "b1": first.bias.detach().numpy(),
-        "w2": last.weight.detach().numpy().T.copy(),
-    }
 
 
 def main() -> None:
@@ -213,7 +173,7 @@ def main() -> None:
 
     args.cache.mkdir(parents=True, exist_ok=True)
     paths = [None, *(p for p in sorted(WRITTEN.glob("*.gold")) if p.stem not in TUNING)]
-    found: list[list[Example]] = []
+    found: list[list[Example]] = []  # text by text
     # One thread a process: the language model reads short pieces, which two threads hardly read faster.
     with ProcessPoolExecutor(
         max_workers=args.processes, initializer=torch.set_num_threads, initargs=(1,)
@@ -221,17 +181,17 @@ def main() -> None:
         for again in (False, True):
             write(args.model)
             tasks = [pool.submit(texts, args.model, p, args.corpora, args.cache, again) for p in paths]
+            read: list[list[Example]] = []
             for path, task in zip(paths, tasks, strict=True):
-                some = task.result()
-                cases = [labels for text in some for _, labels in text]
-                repairs = sum(not labels[0] for labels in cases)
-                print(
-                    f"{path.stem if path else 'clean'}: {len(some)} texts, {len(cases):,} cases, "
-                    f"{repairs:,} to repair",
-                    flush=True,
-                )
-                found += some
-            save_file(train(found, args.epochs), args.model / "judge.safetensors")
+                read += (some := task.result())
+                cases = [case for text in some for case in text]
+                name, repairs = path.stem if path else "clean", sum(not case.right[0] for case in cases)
+                print(f"{name}: {len(some)} texts, {len(cases):,} cases, {repairs:,} to repair", flush=True)
+            found = [old + new for old, new in zip(found, read, strict=True)] if found else read
+            mixed = random.Random(0).sample(found, len(found))
+            held = sum(map(len, mixed[: len(mixed) // 10]))
+            examples = [case for text in mixed for case in text]
+            train(examples, held, HIDDEN_UNITS, args.epochs, 512, args.model / "judge.safetensors")
     write(args.model)
 
 

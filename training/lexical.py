@@ -1,104 +1,106 @@
-"""Train the lexical scorer (`models/lexical/scorer.safetensors`) on spun text.
+"""Train the lexical scorer (`models/lexical/scorer.safetensors`) on spun and on written text.
 
-python -m training.lexical --corpora DIR [--documents 3000]
+    python -m training.lexical --corpora DIR [--documents 2500]
+
+The texts of `training/written` show what the spinner cannot: other programs' words, and the gaps of a
+lexicon that has not seen them. While one file's texts are matched, the pairs that only it gave are left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
-from safetensors.numpy import save_file
-from torch import nn
 
+from benchmarks.gold import located, plain
+from benchmarks.testsets import passages
+from detrans import Detrans
 from detrans.document import Document
 from detrans.evidence import gather
-from detrans.features import FEATURES, MOST_CANDIDATES, Features, Phrasebook
+from detrans.features import Features, Phrasebook, Rows
 from detrans.lexicon import Lexicon
 from detrans.lexicon.compiled import shipped_forms
 from detrans.ngrams import NgramModel
-from detrans.spin import Spinner
+from detrans.spin import UNSEEN_FAMILY, Spinner
 from training.corpora import DEFAULT
 from training.examples import HIDDEN, IGNORE, stream, target
+from training.judge import WRITTEN, right, styles
+from training.manifest import write
+from training.network import Example, train
 
 LEXICAL = Path("models/lexical")
 HIDDEN_UNITS = 32
-WIDTH = 1 + MOST_CANDIDATES
 EPOCHS = 6
+KEPT = 0.5  # of the phrases that stay, how many are shown; each of them counts for the others
 
 
-def examples(corpora: Path, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Inputs (N, WIDTH, FEATURES), absent candidates all zero, and the number of the right row (N,)."""
-    rng = random.Random(3)
+def cases(document: Document, book: Phrasebook) -> Iterator[tuple[int, Rows]]:
+    """The number of each match, and its rows."""
+    table, first = Features(document, gather(document).level, book).rows(document.matches)
+    yield from enumerate(np.split(table, first)[1:] if len(table) else [])
+
+
+def spun(corpora: Path, ngrams: NgramModel, count: int, rng: random.Random) -> Iterator[Example]:
+    """Text damaged on the fly, without the pairs that `synthetic` keeps from training."""
     lexicon = Lexicon([f for f in shipped_forms() if not f.held_out])
-    spinner = Spinner(lexicon)
-    book = Phrasebook(NgramModel.load(LEXICAL / "ngrams.safetensors"))
-    inputs: list[np.ndarray] = []
-    targets: list[int] = []
-    for spun in islice(stream(corpora, rng, spinner), count):
-        document = Document(spun.text, lexicon)
-        starts = [s.start for s in spun.spans]
-        features = Features(document, gather(document).level, book)
-        matches = document.matches
-        table, first = features.rows(matches)
-        for match, rows in zip(matches, np.split(table, first)[1:], strict=True):
-            choice = target(match, spun, starts, len(rows) - 1)
+    book = Phrasebook(ngrams)
+    for damaged in islice(stream(corpora, rng, Spinner(lexicon)), count):
+        document = Document(damaged.text, lexicon)
+        starts = [s.start for s in damaged.spans]
+        for number, rows in cases(document, book):
+            choice = target(document.matches[number], damaged, starts, len(rows) - 1)
             if choice == IGNORE:
                 continue
             if choice > 0 and rng.random() < HIDDEN:
                 rows, choice = np.delete(rows, choice, 0), 0
-            if choice == 0 and rng.random() < 0.5:
-                continue  # most phrases stay; half of them say as much, see the correction below
-            inputs.append(np.pad(rows, ((0, WIDTH - len(rows)), (0, 0))))
-            targets.append(choice)
-    return torch.tensor(np.stack(inputs)), torch.tensor(targets)
+            yield Example(rows, [i == choice for i in range(len(rows))])
+
+
+def written(path: Path, ngrams: NgramModel) -> Iterator[Example]:
+    """The texts of a gold file that are not in the manner of the unseen family."""
+    lexicon = Detrans(model="none", without=(f"written_{path.stem}",))._lexicon
+    book = Phrasebook(ngrams)
+    for gold, style in zip(passages(path), styles(path), strict=True):
+        if style.startswith(UNSEEN_FAMILY):
+            continue
+        text, marks = plain(gold), located(gold)
+        document = Document(text, lexicon)
+        for number, rows in cases(document, book):
+            match = document.matches[number]
+            some = tuple(range(len(rows) - 1))
+            labels = right(match, text, marks, some)
+            if not any(ok and match.candidates[i].held_out for i, ok in zip(some, labels[1:], strict=True)):
+                yield Example(rows, labels)
+
+
+def thinned(examples: Iterator[Example], rng: random.Random) -> Iterator[Example]:
+    """Most phrases stay; a share of them says as much, each counting for several."""
+    for example in examples:
+        if not example.right[0]:
+            yield example
+        elif rng.random() < KEPT:
+            yield example._replace(weight=example.weight / KEPT)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--corpora", type=Path, default=DEFAULT)
-    parser.add_argument("--documents", type=int, default=3000)
+    parser.add_argument("--documents", type=int, default=2500)
     args = parser.parse_args()
 
-    torch.manual_seed(0)
-    inputs, targets = examples(args.corpora, args.documents)
-    held = len(inputs) // 20
-    first, last = nn.Linear(FEATURES, HIDDEN_UNITS), nn.Linear(HIDDEN_UNITS, 1, bias=False)
-    network = nn.Sequential(first, nn.ReLU(), last)
-    absent = (inputs == 0).all(-1)
-    # Half of the kept phrases were left out: each that is in counts twice.
-    weights = torch.where(targets == 0, 2.0, 1.0)
-    optimizer = torch.optim.Adam(network.parameters(), lr=4e-3)
-    batches = (len(inputs) - held) // 1024
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=EPOCHS * batches)
-
-    def loss(rows: torch.Tensor) -> torch.Tensor:
-        scores = network(inputs[rows]).squeeze(-1).masked_fill(absent[rows], float("-inf"))
-        each = nn.functional.cross_entropy(scores, targets[rows], reduction="none")
-        return (each * weights[rows]).sum() / weights[rows].sum()
-
-    for epoch in range(EPOCHS):
-        order = held + torch.randperm(len(inputs) - held)
-        for i in range(batches):
-            value = loss(order[1024 * i : 1024 * (i + 1)])
-            optimizer.zero_grad()
-            torch.autograd.backward(value)
-            optimizer.step()
-            schedule.step()
-        with torch.no_grad():
-            print(f"epoch {epoch + 1}: held-out loss {loss(torch.arange(held)):.4f} of {len(inputs):,}")
-    save_file(
-        {
-            "w1": first.weight.detach().numpy().T.copy(),
-            "b1": first.bias.detach().numpy(),
-            "w2": last.weight.detach().numpy().T.copy(),
-        },
-        LEXICAL / "scorer.safetensors",
-    )
+    rng = random.Random(3)
+    ngrams = NgramModel.load(LEXICAL / "ngrams.safetensors")
+    examples = list(thinned(spun(args.corpora, ngrams, args.documents, rng), rng))
+    held = len(examples) // 20
+    for path in sorted(WRITTEN.glob("*.gold")):
+        examples += thinned(written(path, ngrams), rng)
+    print(f"{len(examples):,} examples", flush=True)
+    train(examples, held, HIDDEN_UNITS, EPOCHS, 1024, LEXICAL / "scorer.safetensors")
+    write(LEXICAL)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,9 @@ OBSERVED = 3.0  # times as often if seen in a spun text, a real page or one writ
 # thesaurus merely allows is rarer still, each pair for itself.
 SEEN = {"any": 1.0, "mentioned": 0.6, "stated": 0.6, "crude": 0.15, "sci": 0.2, "mt": 0.3, "thesaurus": 0.2}
 EVERY = 2  # count every second paragraph: about 35 million words
+# Occurrences per million words of a spun phrase, over which its pairs are left out: “in” for “at” cannot be
+# told from sound text by any means here, and 25 such words would be a quarter of all matches.
+COMMONEST = 2000
 # Kept from the training stream for the `synthetic` test set: a share of the base pairs, and a family.
 HELD_OUT = 0.2
 
@@ -106,7 +109,7 @@ def main() -> None:
     phrases = sorted({s for s, _ in pairs} | {o.lower() for _, o in pairs if o.isascii()})
     totals, words = count(phrases, args.corpora)
     rate = {p: 1e6 * int(c) / words for p, c in zip(phrases, totals, strict=True)}
-    forms = weigh(pairs, rate)
+    forms = weigh({pair: v for pair, v in pairs.items() if rate[pair[0]] <= COMMONEST}, rate)
     args.output.parent.mkdir(parents=True, exist_ok=True)
     write(Lexicon(forms), args.output)
 

@@ -47,7 +47,7 @@ from detrans.scorers import LexicalScorer
 from detrans.spin import UNSEEN_FAMILY, Spinner
 from training.corpora import DEFAULT
 from training.examples import HIDDEN, IGNORE, stream, target
-from training.judge import TUNING, WRITTEN, propose, right
+from training.judge import TUNING, WRITTEN, propose, right, styles
 from training.manifest import write
 
 RANK = 8
@@ -105,11 +105,8 @@ def written(language: LanguageModel, path: Path, rng: random.Random) -> list[Ask
     """The trees of the texts of a gold file that are not in the manner of the unseen family."""
     trained_on = path.parent == WRITTEN
     detrans = Detrans(model="none", without=(f"written_{path.stem}",) if trained_on else ())
-    golds = passages(path)
-    comments = [line for line in path.read_text().split("\n") if line.startswith("# ")]
-    styles = [line.rpartition(";")[2].strip() for line in comments[-len(golds) :]]
     found: list[Asked] = []
-    for gold, style in zip(golds, styles, strict=True):
+    for gold, style in zip(passages(path), styles(path), strict=True):
         if trained_on and style.startswith(UNSEEN_FAMILY):
             continue
         text, marks = plain(gold), located(gold)
