@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from detrans.fold import SPACE, Folded, fold
+from detrans.fold import SPACE, Folded, Ints, fold
 from detrans.language import foreign_spans
 from detrans.lexicon import Form, Lexicon
 from detrans.lookalikes import Disguise, disguises
@@ -35,6 +35,17 @@ class Match(NamedTuple):
         return self.candidates[0].evidence
 
 
+class Found(NamedTuple):
+    """Matches by columns: the number of the phrase in the lexicon, then as in `Match`. Most of a
+    document's matches are nothing but numbers to anybody."""
+
+    number: Ints
+    start: Ints
+    end: Ints
+    first: Ints
+    last: Ints
+
+
 class Document:
     """Text with its matches (overlapping ones too) and its words for the n-gram model.
 
@@ -53,7 +64,7 @@ class Document:
             d for d in disguises(text) if self.touchable(d.start, d.end) and d.plain.lower() not in keep
         ]
         self.folded: Folded = fold(text, self._protected, self.disguised)
-        self._lexicon = lexicon
+        self.lexicon = lexicon
         self.keep = keep
 
     @cached_property
@@ -69,7 +80,7 @@ class Document:
         """The document without its stretches in other languages; itself if there are none."""
         if not self._foreign:
             return self
-        return Document(self.text, self._lexicon, self.keep, self._foreign)
+        return Document(self.text, self.lexicon, self.keep, self._foreign)
 
     @cached_property
     def word_count(self) -> int:
@@ -79,11 +90,11 @@ class Document:
     @property
     def strong_counts(self) -> list[tuple[int, float]]:
         """(count, evidence) of each strong phrase in a leftmost-longest choice of non-overlapping matches."""
-        counts = self._lexicon.strong(self.folded)
-        return [(c, self._lexicon.evidence[n]) for n, c in counts.items() if not self._kept(n)]
+        counts = self.lexicon.strong(self.folded)
+        return [(c, self.lexicon.evidence[n]) for n, c in counts.items() if not self._kept(n)]
 
     def _kept(self, number: int) -> bool:
-        return bool(self.keep) and self._lexicon.phrases[number] in self.keep
+        return bool(self.keep) and self.lexicon.phrases[number] in self.keep
 
     @cached_property
     def _words(self) -> tuple[list[str], list[int]]:
@@ -107,9 +118,9 @@ class Document:
         return self._words[0]
 
     @cached_property
-    def matches(self) -> list[Match]:
+    def found(self) -> Found:
         """All matches that may be repaired, by start, longest first."""
-        number, start, end = self._lexicon.matcher.find(self.folded)
+        number, start, end = self.lexicon.matcher.find(self.folded)
         begin, stop = self.folded.index[start], self.folded.index[end - 1] + 1
         # A repair over a line break would have to move it.
         breaks = np.array([m.start() for m in _LINE_BREAK.finditer(self.text)], np.int64)
@@ -118,6 +129,14 @@ class Document:
             good &= ~np.fromiter(map(self._kept, number.tolist()), bool, len(number))
         offsets = np.array(self._words[1])
         first, last = offsets.searchsorted(start[good]), offsets.searchsorted(end[good])
-        numbers = number[good].tolist()
-        columns = (column.tolist() for column in (begin[good], stop[good], first, last))
-        return list(map(Match, *columns, map(self._lexicon.candidates.__getitem__, numbers)))
+        return Found(number[good], begin[good], stop[good], first, last)
+
+    def some(self, which: Ints) -> list[Match]:
+        """Those of `found` with these numbers."""
+        number, *columns = (column[which].tolist() for column in self.found)
+        return list(map(Match, *columns, map(self.lexicon.candidates.__getitem__, number)))
+
+    @cached_property
+    def matches(self) -> list[Match]:
+        """`found`, each match by itself."""
+        return self.some(np.arange(len(self.found.number)))

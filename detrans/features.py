@@ -8,16 +8,17 @@ candidates each, and numpy takes hardly longer for a thousand rows than for one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
-from detrans.document import Document, Match
-from detrans.lexicon import Form
+from detrans.document import Document
+from detrans.lexicon import Form, Lexicon
 from detrans.ngrams import BOUNDARY, Hashes, Ints, NgramModel, Numbers, mix, word_hash
 
 FEATURES = 26  # numbers for each candidate
@@ -98,22 +99,21 @@ class Phrasebook:
         self._lock = Lock()
         self.longest = 0  # words of a phrase
         self.families = {"any": 0}
-        # Phrases are told apart by the identity of their candidates: these are kept, lest others take
-        # their place in memory.
-        self._numbers: dict[int, int] = {}
-        self._kept: list[list[Form]] = []
+        # Of each lexicon the place of its phrases here, by their number there; -1 for one not yet met.
+        self._places: WeakKeyDictionary[Lexicon, Ints] = WeakKeyDictionary()
         self._phrases, self._rows = _Growing(_PHRASE), _Growing(_ROW)
         self._words = _Growing(np.uint64)
 
-    def phrases(self, matches: Sequence[Match]) -> npt.NDArray[Any]:
-        """The `_PHRASE` of each match."""
-        wanted = [id(m.candidates) for m in matches]
+    def phrases(self, lexicon: Lexicon, numbers: Ints) -> npt.NDArray[Any]:
+        """The `_PHRASE` of each of a lexicon's phrases with these numbers."""
         with self._lock:  # threads share one book
-            if new := set(wanted) - self._numbers.keys():
-                found = {id(m.candidates): m.candidates for m in matches}
-                self._learn([found[which] for which in found if which in new])
-        numbers = np.fromiter(map(self._numbers.__getitem__, wanted), np.int64, len(wanted))
-        return self._phrases.values[numbers]
+            places = self._places.get(lexicon)
+            if places is None:
+                places = self._places[lexicon] = np.full(len(lexicon.phrases), -1)
+            if len(new := np.unique(numbers[places[numbers] < 0])):
+                places[new] = self._phrases.length + np.arange(len(new))
+                self._learn([lexicon.candidates[n] for n in new.tolist()])
+            return self._phrases.values[places[numbers]]
 
     def rows(self, phrases: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The `_ROW`s of phrases, end to end."""
@@ -132,8 +132,6 @@ class Phrasebook:
         phrases["evidence"] = np.clip([some[0].evidence for some in forms], 0.0, CLIP)
         phrases["family"] = [self._family(some[0]) for some in forms]
         self._add_rows(forms)
-        self._numbers.update((id(c), n) for n, c in enumerate(new, self._phrases.length))
-        self._kept += new
         self._phrases.extend(phrases)
 
     def _add_rows(self, forms: list[list[Form]]) -> None:
@@ -171,26 +169,25 @@ class Features:
     def __init__(self, document: Document, level: int, book: Phrasebook) -> None:
         self._document, self._book = document, book
         self._level = level / 4 - 1
-        matches = document.matches
-        phrases = book.phrases(matches)
+        phrases = book.phrases(document.lexicon, document.found.number)
         mass = np.zeros(len(document.words) + 1)
-        first = np.fromiter((m.first for m in matches), np.int64, len(matches))
-        np.maximum.at(mass, first + 1, phrases["evidence"] / CLIP)  # the strongest reading of each word
+        np.maximum.at(
+            mass, document.found.first + 1, phrases["evidence"] / CLIP
+        )  # the strongest reading of each word
         self._mass = np.cumsum(mass)
         # How much here looks like the work of the spinners of a family, of those that are told apart.
         family = np.bincount(phrases["family"], phrases["evidence"], len(book.families))
         self._family = family / (1 + family.sum())
         self._family[book.families["any"]] = 0.0
 
-    def rows(self, matches: Sequence[Match]) -> tuple[Rows, Ints]:
+    def rows(self, which: slice = slice(None)) -> tuple[Rows, Ints]:
         """For each of these matches of the document *keep* and the candidates, each with its own
         numbers, then those of *keep* and the place, (N, FEATURES); and the row of each *keep*."""
-        phrases = self._book.phrases(matches)
+        number, _, _, first, last = (column[which] for column in self._document.found)
+        phrases = self._book.phrases(self._document.lexicon, number)
         rows = self._book.rows(phrases)
         starts = _offsets(phrases["count"])
-        bounds = np.fromiter((n for m in matches for n in (m.first, m.last)), np.int64, 2 * len(matches))
-        first, last = bounds.reshape(-1, 2).T
-        match = np.repeat(np.arange(len(matches)), phrases["count"])
+        match = np.repeat(np.arange(len(number)), phrases["count"])
         context = self._context(rows, starts, match, first, last)
         best = np.maximum.reduceat(context, starts)
         result = np.empty((len(rows), FEATURES), np.float32)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from detrans.features import FEATURES, Features, Phrasebook, Rows
 from detrans.ngrams import Ints, NgramModel, Numbers
 from detrans.normalise import Scored
 
+SOUND = 0.98  # a probability of *keep*, from which nobody asks after a match any more
 BLOCK = 4096  # matches scored at once: bounds the memory for the rows of a long document
 
 
@@ -57,14 +57,17 @@ class LexicalScorer:
         self._book = Phrasebook(ngrams)
 
     def score(self, document: Document, level: int) -> list[Scored]:
-        """Every match of a document, whose spin level is given, with its probabilities."""
+        """The matches of a document, whose spin level is given, with their probabilities; without those
+        that are all but surely sound."""
         features = Features(document, level, self._book)
         scored: list[Scored] = []
-        for at in range(0, len(document.matches), BLOCK):
-            matches = document.matches[at : at + BLOCK]
-            rows, starts = features.rows(matches)
-            probabilities = self._network.cases(rows, starts).tolist()
-            bounds = pairwise([*starts.tolist(), len(rows)])
-            for match, (keep, end) in zip(matches, bounds, strict=True):
-                scored.append(Scored(match, probabilities[keep], probabilities[keep + 1 : end]))
+        for at in range(0, len(document.found.number), BLOCK):
+            rows, starts = features.rows(slice(at, at + BLOCK))
+            probabilities = self._network.cases(rows, starts)
+            ends = np.append(starts[1:], len(rows))
+            doubted = np.flatnonzero(probabilities[starts] < SOUND)
+            bounds = zip(starts[doubted].tolist(), ends[doubted].tolist(), strict=True)
+            for match, (keep, end) in zip(document.some(at + doubted), bounds, strict=True):
+                first, *rest = probabilities[keep:end].tolist()
+                scored.append(Scored(match, first, rest))
         return scored
