@@ -10,6 +10,7 @@ the same kind ("mentioned", "said"), the base pair is written, so that all its f
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -23,7 +24,16 @@ from training.inflect import TAGS, inflect
 from training.table import write_table
 
 UPOS = {"v": "VERB", "n": "NOUN", "a": "ADJ"}
-Pairs = dict[tuple[str, str], int]
+# Many a word is a verb and a noun in the same form ("store"); what stands before it mostly tells which.
+BEFORE = {
+    "n": "a an the this that these those my your his her its our their of in for with at by from on into no "
+    "each every some any another both many few several such own 's",
+    "v": "to i you we they he she it who will would can could must should may might shall not don't didn't "
+    "doesn't won't can't couldn't wouldn't shouldn't never let's let",
+}
+KIND = {word: pos for pos, words in BEFORE.items() for word in words.split()}
+LAST_WORD = re.compile(r"([\w’']+|’s|'s)\s+$")
+Pairs = dict[tuple[str, str, str], int]  # spun, original, part of speech where it is known
 
 
 def listed(path: Path) -> Pairs:
@@ -33,23 +43,32 @@ def listed(path: Path) -> Pairs:
         cells = [" ".join(c.split()) for c in line.split("\t")]
         if len(cells) >= 2:
             count = int(cells[2]) if len(cells) > 2 and cells[2].isdigit() else 2
-            found.setdefault((cells[0], cells[1]), count)
+            found.setdefault((cells[0], cells[1], ""), count)
     return found
 
 
 def marked(path: Path) -> Pairs:
     """Marks of a gold file (damaged side, first alternative) with how often each stands there."""
-    found: Counter[tuple[str, str]] = Counter()
+    found: Counter[tuple[str, str, str]] = Counter()
     for gold in passages(path):
         text = plain(gold)
-        found.update((text[a:b], accepted[0]) for a, b, _, accepted in located(gold) if accepted[0])
+        found.update(
+            (text[a:b], accepted[0], kind(text[:a])) for a, b, _, accepted in located(gold) if accepted[0]
+        )
     return found
+
+
+def kind(before: str) -> str:
+    """Whether a noun or a verb follows, "n" or "v"; "" where what stands before does not tell."""
+    last = LAST_WORD.search(before)
+    word = last[1].lower().replace("’", "'") if last else ""
+    return "n" if word.endswith("'s") and word != "let's" else KIND.get(word, "")
 
 
 def normal(pairs: Pairs) -> Pairs:
     """Lower case and plain apostrophes; originals that are names keep their capitals."""
     found: Pairs = {}
-    for (spun, original), count in pairs.items():
+    for (spun, original, pos), count in pairs.items():
         spun, original = (" ".join(s.replace("’", "'").split()) for s in (spun, original))
         if not spun.isascii() or spun.lower() == original.lower():
             continue
@@ -57,16 +76,21 @@ def normal(pairs: Pairs) -> Pairs:
         words = original.split()
         if len(words) < 2 or not all(w[:1].isupper() for w in words):
             original = original.lower()
-        key = (spun.lower(), original)
+        key = (spun.lower(), original, pos)
         found[key] = found.get(key, 0) + count
     return found
 
 
-def bases(spun: str, original: str) -> Iterator[tuple[str, str, str]]:
-    """Base pairs (spun, original, part of speech) of which both words are the same inflected form."""
+def bases(spun: str, original: str, known: str) -> Iterator[tuple[str, str, str]]:
+    """Base pairs (spun, original, part of speech) of which both words are the same inflected form.
+
+    known: the part of speech, "n" or "v", of words that could be both; "" if it could be either.
+    """
     if " " in spun + original or not (spun.isalpha() and original.isalpha()):
         return
     for pos, upos in UPOS.items():
+        if known in ("n", "v") and pos in ("n", "v") and pos != known:
+            continue
         for tag in TAGS[pos]:
             pairs = [
                 (s, o)
@@ -83,9 +107,10 @@ def main() -> None:
     rows: Counter[tuple[str, str, str]] = Counter()
     for path in map(Path, sys.argv[1:]):
         gold = path.suffix == ".gold"
-        for (spun, original), count in normal(marked(path) if gold else listed(path)).items():
-            known = list(bases(spun, original)) if gold else []
-            for base in known or [(spun, original, "x")]:
+        for (spun, original, pos), count in normal(marked(path) if gold else listed(path)).items():
+            # What stands before misleads where no such form exists ("in store" is no verb's).
+            found = list(bases(spun, original, pos)) or list(bases(spun, original, "")) if gold else []
+            for base in found or [(spun, original, "x")]:
                 rows[base] += count
     write_table(
         (spun, original, pos, 3 if count >= 4 else 2 if count >= 2 else 1, "any")
