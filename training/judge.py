@@ -4,7 +4,7 @@
 
 The texts of `training/written` also gave lexicon pairs; while one file's texts are judged, the pairs
 that only this file gave are left out of the lexicon, so that the judge meets the gaps it will meet
-elsewhere. Clean documents of the training corpora that pass both gates are judged as well.
+elsewhere. Clean documents of the training corpora that pass the first gate are judged as well.
 
 The second reading of a text depends on the judge's first verdict. So a judge is trained on the cases
 as first read, and then, on these and the cases as that judge would have them read again, the final
@@ -125,7 +125,7 @@ class Memory:
 
 
 def proposals(model: Path, path: Path | None, corpora: Path) -> Iterator[tuple[Proposed, Marks]]:
-    """The texts of a gold file and their marks; without one, clean documents that pass the gates."""
+    """The texts of a gold file and their marks; without one, clean documents that pass the first gate."""
     product = Detrans(model=str(model), without=(f"written_{path.stem}",) if path else ())
     if path is not None:
         for gold in passages(path):
@@ -135,9 +135,11 @@ def proposals(model: Path, path: Path | None, corpora: Path) -> Iterator[tuple[P
         some = 0
         for text in islice(documents(corpora, name), 3, 80_000, 11):
             document, evidence, score = product._weigh(text[:3000])
-            passed = score >= product._lexical["gate"]
-            if passed and (proposed := product._propose(document, evidence)):
-                yield proposed, []
+            if score >= product._lexical["gate"]:
+                yield (
+                    (document, evidence.level, product._counting.score(document, evidence.level)),
+                    [],
+                )
                 some += 1
                 if some == CLEAN // 3:
                     break
