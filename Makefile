@@ -35,7 +35,7 @@ quality: $(INSTALLED)
 	$(BIN)/python -m benchmarks.quality --corpora $(CORPORA) --gold $(GOLD)
 
 bench: $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) flashtext ftfy ctranslate2
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) flashtext ftfy ctranslate2 matplotlib
 	$(BIN)/python -m benchmarks.speed --device cpu --documents 10
 
 # On a CUDA machine, in an environment with a CUDA build of torch: make bench-gpu BIN=$$(dirname $$(which python))

@@ -6,9 +6,11 @@ random, since only their speed counts: each writes as many tokens as it reads.
 
 from __future__ import annotations
 
+import copy
 import sys
 import tempfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +59,11 @@ def writers(model: str, device: torch.device) -> dict[str, Rewrite]:
     tokenizer.no_padding()
     decoder = _decoder(read_config(directory)["language"])
     found = {"transformers generate": _by_transformers(decoder, tokenizer, device)}
-    try:
-        import ctranslate2  # noqa: F401
-
-        for kind in ("float32", "int8") if device.type == "cpu" else ("bfloat16",):
-            found[f"CTranslate2 {kind}"] = _by_ctranslate2(decoder, tokenizer, device, kind)
-    except ImportError:
+    if find_spec("ctranslate2") is None:
         _missing("ctranslate2")
+        return found
+    for kind in ("float32", "int8") if device.type == "cpu" else ("bfloat16",):
+        found[f"CTranslate2 {kind}"] = _by_ctranslate2(decoder, tokenizer, device, kind)
     return found
 
 
@@ -82,7 +82,8 @@ def _groups(tokenizer: Tokenizer, lines: list[str]) -> list[list[list[int]]]:
 
 
 def _by_transformers(decoder: Any, tokenizer: Tokenizer, device: torch.device) -> Rewrite:
-    model = decoder.to(device, torch.bfloat16 if fast_bfloat16(device) else torch.float32)
+    dtype = torch.bfloat16 if fast_bfloat16(device) else torch.float32
+    model = copy.deepcopy(decoder).to(device, dtype)
 
     @torch.inference_mode()
     def rewrite(lines: list[str]) -> None:

@@ -78,14 +78,14 @@ def timed(work: Callable[[], object], warm: Callable[[], object] | None = None) 
 
 
 class Reading:
-    """Counts the tokens that the language model is given."""
+    """Counts the tokens that the language model is given, padding included (none on a CPU)."""
 
     def __init__(self, language: LanguageModel) -> None:
         self.tokens = 0
         self._score = language.log_probabilities
         language.log_probabilities = self._counted  # type: ignore[method-assign]
-        # Each token is multiplied with every matrix once, but for the word vectors, which only tokens of
-        # branches meet, and these are counted with the others: a multiply-add is two operations.
+        # Each token meets every matrix once, a multiply-add being two operations. What is left out: the
+        # word vectors, which only tokens of branches meet, and the attention.
         matrices = [w for name, w in language.network.weights.items() if w.dim() == 2 and "embed" not in name]
         self.operations = 2 * sum(w.numel() for w in matrices)
 
@@ -109,7 +109,10 @@ def ceilings(device: torch.device) -> dict[str, float]:
 
 def draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:
     """The throughputs as bars."""
+    import matplotlib
     from matplotlib import pyplot
+
+    matplotlib.rcParams["svg.hashsalt"] = "detrans"  # the same file from the same figures
 
     bars = [(r["figure"], r["value"]) for r in rows if r["unit"] == "MB/s"]
     figure, axis = pyplot.subplots(figsize=(8, 0.3 * len(bars) + 1))

@@ -131,7 +131,7 @@ class Document:
         first, last = offsets.searchsorted(start[good]), offsets.searchsorted(end[good])
         return Found(number[good], begin[good], stop[good], first, last)
 
-    def some(self, which: Ints) -> list[Match]:
+    def matches_at(self, which: Ints) -> list[Match]:
         """Those of `found` with these numbers."""
         number, *columns = (column[which].tolist() for column in self.found)
         return list(map(Match, *columns, map(self.lexicon.candidates.__getitem__, number)))
@@ -139,4 +139,4 @@ class Document:
     @cached_property
     def matches(self) -> list[Match]:
         """`found`, each match by itself."""
-        return self.some(np.arange(len(self.found.number)))
+        return self.matches_at(np.arange(len(self.found.number)))

@@ -1,8 +1,8 @@
 """The second gate: is a document worth the network's time? What the lexical scorer makes of it tells.
 
 Clean text that the first gate lets through has some phrases that spinners like, but few of them look
-wrong where they stand, and nowhere many of them together. Reading a document takes the network ten
-times as long as asking that.
+wrong where they stand, and nowhere many of them together. Reading a document takes the network a
+thousand times as long as asking that.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ WINDOW = 120  # words: damage in one paragraph of a long document should count a
 # The longer a sound document is, the worse its worst stretch looks; how much, was fitted on documents of
 # one to a thousand words. Without this, twice as many sound ones pass at the same loss.
 LENGTH = 0.25
-FEW = 10  # words: no text is shorter for this
+FEW = 10  # words more than a text has, lest a very short one count for nothing
 
 
 def doubt(scored: Sequence[Scored], words: int) -> float:

@@ -97,7 +97,7 @@ class Phrasebook:
     def __init__(self, ngrams: NgramModel) -> None:
         self.ngrams = ngrams
         self._lock = Lock()
-        self.longest = 0  # words of a phrase
+        self.longest = 1  # words of a phrase
         self.families = {"any": 0}
         # Of each lexicon the place of its phrases here, by their number there; -1 for one not yet met.
         self._places: WeakKeyDictionary[Lexicon, Ints] = WeakKeyDictionary()
@@ -111,8 +111,9 @@ class Phrasebook:
             if places is None:
                 places = self._places[lexicon] = np.full(len(lexicon.phrases), -1)
             if len(new := np.unique(numbers[places[numbers] < 0])):
-                places[new] = self._phrases.length + np.arange(len(new))
+                at = self._phrases.length
                 self._learn([lexicon.candidates[n] for n in new.tolist()])
+                places[new] = at + np.arange(len(new))  # last: what fails is not taken for known
             return self._phrases.values[places[numbers]]
 
     def rows(self, phrases: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -177,7 +178,8 @@ class Features:
         self._mass = np.cumsum(mass)
         # How much here looks like the work of the spinners of a family, of those that are told apart.
         family = np.bincount(phrases["family"], phrases["evidence"], len(book.families))
-        self._family = family / (1 + family.sum())
+        # Summed by size: which family was met first is another document's doing.
+        self._family = family / (1 + np.sort(family).sum())
         self._family[book.families["any"]] = 0.0
 
     def rows(self, which: slice = slice(None)) -> tuple[Rows, Ints]:

@@ -220,7 +220,7 @@ class Judge:
 
     def cases(self, proposed: Sequence[Proposed]) -> list[list[Case]]:
         """The doubtful places of each document, each as last read."""
-        return self._second(proposed, self.first(proposed))
+        return self._again(proposed, self.first(proposed))
 
     def first(self, proposed: Sequence[Proposed]) -> list[list[Case]]:
         """The doubtful places of each document as read among the proposer's own repairs."""
@@ -231,7 +231,7 @@ class Judge:
             ]
         )
 
-    def _second(self, proposed: Sequence[Proposed], found: list[list[Case]]) -> list[list[Case]]:
+    def _again(self, proposed: Sequence[Proposed], found: list[list[Case]]) -> list[list[Case]]:
         """`found` with the unclear cases read again, among the repairs that it leads to."""
         again, contexts = [], []
         for one, cases in zip(proposed, found, strict=True):

@@ -198,8 +198,8 @@ class Detrans:
             return None
         return document, evidence.level, scored
 
-    def _judge(self, texts: Sequence[str]) -> list[tuple[Document, float, list[Scored]]]:
-        """Each document, its score, and its matches with their probabilities; none where a gate stops it."""
+    def _judge(self, texts: Sequence[str]) -> list[tuple[Document, float, list[Scored] | None]]:
+        """Each document, its score, and its matches with their probabilities; None where a gate stops it."""
         weighed = [self._weigh(text) for text in texts]
         proposed = {
             i: proposal
@@ -207,7 +207,7 @@ class Detrans:
             if score >= self._lexical["gate"] and (proposal := self._propose(document, evidence))
         }
         scored = dict(zip(proposed, self._score(list(proposed.values())), strict=True)) if proposed else {}
-        return [(document, score, scored.get(i, [])) for i, (document, _, score) in enumerate(weighed)]
+        return [(document, score, scored.get(i)) for i, (document, _, score) in enumerate(weighed)]
 
     def repair(self, text: str) -> Repair:
         """Repair `text` and say how. `apply(text, repair.edits) == repair.text`."""
@@ -233,7 +233,7 @@ class Detrans:
                 # Words first: what a disguise hides is matched in the next round.
                 new = disguise_edits(document) if self.config.lookalikes else []
                 new = new or (name_edits(document) if self.config.names else [])
-                new = new or choose(document, scored, self._threshold)
+                new = new or choose(document, scored or [], self._threshold)
                 if new:
                     known[text] = compose(text, known[text], new)
                     current[text] = apply(text, known[text])
@@ -261,10 +261,10 @@ class Detrans:
         check([text])
         document, prior, scored = self._judge([text])[0]
         sentences = sentence_spans(text)
-        matches = by_sentence(scored, sentences, lambda s: (s.match.start, s.match.end))
+        matches = by_sentence(scored or [], sentences, lambda s: (s.match.start, s.match.end))
         disguised = by_sentence(document.disguised, sentences, lambda d: (d.start, d.end))
         found = tuple(
-            self._sentence(document.text, bounds, some, words, prior, bool(scored))
+            self._sentence(document.text, bounds, some, words, prior, scored is not None)
             for bounds, some, words in zip(sentences, matches, disguised, strict=True)
         )
         return Detection(round(prior, 4), found, self.signature)

@@ -13,7 +13,9 @@ from detrans.features import FEATURES, Features, Phrasebook, Rows
 from detrans.ngrams import Ints, NgramModel, Numbers
 from detrans.normalise import Scored
 
-SOUND = 0.98  # a probability of *keep*, from which nobody asks after a match any more
+# A probability of *keep*, from which nobody asks after a match any more: no threshold down to 0.02 would
+# let it be edited.
+SOUND = 0.98
 BLOCK = 4096  # matches scored at once: bounds the memory for the rows of a long document
 
 
@@ -67,7 +69,7 @@ class LexicalScorer:
             ends = np.append(starts[1:], len(rows))
             doubted = np.flatnonzero(probabilities[starts] < SOUND)
             bounds = zip(starts[doubted].tolist(), ends[doubted].tolist(), strict=True)
-            for match, (keep, end) in zip(document.some(at + doubted), bounds, strict=True):
+            for match, (keep, end) in zip(document.matches_at(at + doubted), bounds, strict=True):
                 first, *rest = probabilities[keep:end].tolist()
                 scored.append(Scored(match, first, rest))
         return scored

@@ -230,7 +230,8 @@ def test_repetition_takes_linear_time() -> None:
 
     def seconds(count: int) -> float:
         scored = Scored(match, 0.5, [0.5])
-        case = Case(0, scored, (0,), (Likelihood(-3.0, -9.0), Likelihood(-2.0, -8.0)))
+        place = Place(0, 4, ("navy", "military"))
+        case = Case(0, scored, (0,), place, (Likelihood(-3.0, -9.0), Likelihood(-2.0, -8.0)))
         start = time.process_time()
         CaseFeatures(document, 5, [scored], [case] * count).rows()
         return time.process_time() - start

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -14,7 +16,10 @@ from detrans.document import Match
 from detrans.lexicon import Form
 from detrans.llama import Llama, adapt
 from detrans.lm import LanguageModel, lay_out
-from training.judge import right
+from detrans.scorers import Network
+from training.judge import right, styles
+from training.network import Example, train
+from training.observed import bases, kind, marked
 from training.table import rejected, write_table
 from training.tune import Run, Tuned, fresh, written
 
@@ -68,6 +73,55 @@ def test_refused_rows_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     assert rows == [f"{spun}\t{original}s\t{pos}\t2\tmt"]
 
 
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        ("She went to the ", "n"),
+        ("It is hard to ", "v"),
+        ("the minister’s ", "n"),
+        ("let's ", "v"),
+        ("They don’t ", "v"),
+        ("He saw old ", ""),
+        ("", ""),
+    ],
+)
+def test_what_stands_before_tells_noun_from_verb(before: str, expected: str) -> None:
+    assert kind(before) == expected
+
+
+def test_bases_of_a_word_that_is_both() -> None:
+    assert {pos for *_, pos in bases("store", "shop", "")} == {"n", "v"}
+    assert list(bases("stores", "shops", "n")) == [("store", "shop", "n")]
+    assert list(bases("mentioned", "said", "n")) == []
+
+
+def test_marks_know_what_stands_before_them(tmp_path: Path) -> None:
+    path = tmp_path / "made.gold"
+    path.write_text(
+        "# a; stated\nThe {store=>shop} will {store=>shop}.\n---\n# b; own: odd\nHe {saved=>kept} it.\n"
+    )
+    assert dict(marked(path)) == {
+        ("store", "shop", "n"): 1,
+        ("store", "shop", "v"): 1,
+        ("saved", "kept", "v"): 1,
+    }
+    assert styles(path) == ["stated", "own: odd"]
+
+
+def test_a_small_network_learns_which_row_is_right(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    examples = []
+    for _ in range(400):
+        rows = rng.normal(size=(3, 4)).astype(np.float32)
+        best = rows[:, 1].argmax()
+        examples.append(Example(rows, [i == best for i in range(3)]))
+    train(examples, 40, 8, 30, 16, tmp_path / "network.safetensors")
+    network = Network.load(tmp_path / "network.safetensors", 4)
+    rows = np.concatenate([e.rows for e in examples[:40]])
+    chosen = network.cases(rows, np.arange(0, 120, 3)).reshape(-1, 3).argmax(1)
+    assert np.mean(chosen == [e.right.index(True) for e in examples[:40]]) > 0.9
+
+
 @pytest.fixture
 def language() -> LanguageModel:
     directory = model_directory("base")
@@ -77,7 +131,7 @@ def language() -> LanguageModel:
 def test_a_written_text_asks_about_its_marks(language: LanguageModel, tmp_path: Path) -> None:
     path = tmp_path / "made.gold"
     path.write_text(GOLD)
-    ((tree, questions),) = written(language, path)
+    ((tree, questions),) = written(language, path, random.Random(0))
     assert len({b.place for b in tree.branches}) == len(questions)
     assert len(tree.branches) == sum(len(q.right) for q in questions)
     assert all(len(q.prior) == len(q.right) and any(q.right) for q in questions)
@@ -87,7 +141,7 @@ def test_a_written_text_asks_about_its_marks(language: LanguageModel, tmp_path: 
 def test_a_run_learns_and_goes_on_where_it_stopped(language: LanguageModel, tmp_path: Path) -> None:
     path = tmp_path / "made.gold"
     path.write_text(GOLD)
-    asked = written(language, path)
+    asked = written(language, path, random.Random(0))
     before = language.network
     torch.manual_seed(0)
     run = Run(language, tmp_path, resume=False)

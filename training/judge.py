@@ -7,8 +7,8 @@ that only this file gave are left out of the lexicon, so that the judge meets th
 elsewhere. Clean documents of the training corpora that pass the first gate are judged as well.
 
 The second reading of a text depends on the judge's first verdict. So a judge is trained on the cases
-as first read, and then, on these and the cases as that judge would have them read again, the final
-one. What the language model says, some forty minutes on two cores, is kept in --cache.
+as first read, and then, on these and on all cases as last read with that judge, the final one. What
+the language model says, some forty minutes on two cores, is kept in --cache.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from training.manifest import write
 from training.network import Example, train
 
 WRITTEN = Path(__file__).parent / "written"
-# Files whose texts train the language model (`training.tune`) instead of the judge.
-TUNING = (
-    *("business", "culture", "lifestyle", "news", "science"),
-    *("vocabulary1", "vocabulary2", "vocabulary3", "vocabulary4"),
-    *("politics", "medicine"),
+# Files whose texts train the judge. The others train the language model (`training.tune`), so that the
+# judge meets likelihoods of text unknown to both.
+JUDGED = (
+    *("academia", "business2", "commerce", "crime", "culture2", "entertainment", "household"),
+    *("opinion", "sport", "vocabulary5", "world"),
 )
 HIDDEN_UNITS = 48
 CLEAN = 150  # clean documents at most
@@ -174,14 +174,13 @@ def main() -> None:
     args = parser.parse_args()
 
     args.cache.mkdir(parents=True, exist_ok=True)
-    paths = [None, *(p for p in sorted(WRITTEN.glob("*.gold")) if p.stem not in TUNING)]
+    paths = [None, *(WRITTEN / f"{name}.gold" for name in JUDGED)]
     found: list[list[Example]] = []  # text by text
     # One thread a process: the language model reads short pieces, which two threads hardly read faster.
     with ProcessPoolExecutor(
         max_workers=args.processes, initializer=torch.set_num_threads, initargs=(1,)
     ) as pool:
         for again in (False, True):
-            write(args.model)
             tasks = [pool.submit(texts, args.model, p, args.corpora, args.cache, again) for p in paths]
             read: list[list[Example]] = []
             for path, task in zip(paths, tasks, strict=True):

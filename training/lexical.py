@@ -41,7 +41,7 @@ KEPT = 0.5  # of the phrases that stay, how many are shown; each of them counts 
 def cases(document: Document, book: Phrasebook) -> Iterator[tuple[int, Rows]]:
     """The number of each match, and its rows."""
     table, first = Features(document, gather(document).level, book).rows()
-    yield from enumerate(np.split(table, first)[1:] if len(table) else [])
+    yield from enumerate(np.split(table, first)[1:])
 
 
 def spun(corpora: Path, ngrams: NgramModel, count: int, rng: random.Random) -> Iterator[Example]:

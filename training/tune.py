@@ -47,7 +47,7 @@ from detrans.scorers import LexicalScorer
 from detrans.spin import UNSEEN_FAMILY, Spinner
 from training.corpora import DEFAULT
 from training.examples import HIDDEN, IGNORE, stream, target
-from training.judge import TUNING, WRITTEN, propose, right, styles
+from training.judge import JUDGED, WRITTEN, propose, right, styles
 from training.manifest import write
 
 RANK = 8
@@ -76,19 +76,19 @@ class Question:
 Asked = tuple[Tree, list[Question]]  # in the order of the tree's branches
 
 
-Repair = tuple[int, int, str]  # start, end, what stood there
+Mend = tuple[int, int, str]  # start, end, what stood there
 
 
 def asked(
     language: LanguageModel,
     text: str,
-    repairs: list[Repair],
+    mends: list[Mend],
     questions: list[tuple[Place, Question]],
     rng: random.Random,
 ) -> list[Asked]:
-    """The trees of a text, some of its repairs made, and what is asked on each."""
+    """The trees of a text, some of its mends made, and what is asked on each."""
     share = rng.uniform(0, MOST_REPAIRED)
-    made = [Edit(*repair, "gold", 1.0, "") for repair in repairs if rng.random() < share]
+    made = [Edit(*mend, "gold", 1.0, "") for mend in mends if rng.random() < share]
     context = Repaired(text, made)
     found = []
     for tree in language.trees(context.text, [context.place(place) for place, _ in questions]):
@@ -118,8 +118,8 @@ def written(language: LanguageModel, path: Path, rng: random.Random) -> list[Ask
             if any(match.candidates[i].held_out for i, ok in zip(candidates, labels[1:], strict=True) if ok):
                 continue
             questions.append((case.place, Question(prior(case), labels)))
-        repairs = [(start, end, accepted[0]) for start, end, _, accepted in marks]
-        found += asked(language, text, repairs, questions, rng)
+        mends = [(start, end, accepted[0]) for start, end, _, accepted in marks]
+        found += asked(language, text, mends, questions, rng)
     return found
 
 
@@ -144,8 +144,8 @@ def spun(
                 del labels[at], priors[at], phrases[at]
             labels[0] = not any(labels)
             questions.append((Place(place.start, place.end, tuple(phrases)), Question(priors, labels)))
-        repairs = [(s.start, s.end, s.original) for s in damaged.spans]
-        found = asked(language, damaged.text, repairs, questions, rng)
+        mends = [(s.start, s.end, s.original) for s in damaged.spans]
+        found = asked(language, damaged.text, mends, questions, rng)
         yield from rng.sample(found, min(TREES, len(found)))
 
 
@@ -311,7 +311,8 @@ def main() -> None:
     run = Run(language, args.folder, args.resume)
     budget = GPU_BATCH if language.device.type == "cuda" else None
     rng = random.Random(f"{args.seed}/{run.step}/{NUMBER}")  # pieces of a run see other text
-    texts = [tree for name in TUNING for tree in written(language, WRITTEN / f"{name}.gold", rng)]
+    paths = [path for path in sorted(WRITTEN.glob("*.gold")) if path.stem not in JUDGED]
+    texts = [tree for path in paths for tree in written(language, path, rng)]
     held = written(language, DATA / "written_dev.gold", random.Random(0))[::4][NUMBER::PROCESSES]
     sources = [endless(texts, rng), spun(language, args.corpora, Detrans()._counting, rng)]
 
