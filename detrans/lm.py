@@ -194,6 +194,8 @@ class LanguageModel:
         return result
 
     def trees(self, text: str, places: Sequence[Place]) -> Iterator[Tree]:
+        if not places:
+            return
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         ids, ends = encoding.ids, [b for _, b in encoding.offsets]
         starts = [a for a, _ in encoding.offsets]

@@ -26,6 +26,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import detrans.fourbit
+import detrans.llama
 import detrans.lm
 from benchmarks.gold import located, plain, tokens
 from benchmarks.testsets import passages
@@ -105,9 +107,11 @@ class Memory:
     """A language model whose answers are kept in a file, as most are asked for again."""
 
     def __init__(self, model: Path, cache: Path, name: str) -> None:
-        digest = hashlib.sha256(inspect.getsource(detrans.lm).encode())
-        for weights in ("language.safetensors", "adapter.safetensors"):
-            digest.update((model / weights).read_bytes())
+        digest = hashlib.sha256()
+        for module in (detrans.lm, detrans.llama, detrans.fourbit):
+            digest.update(inspect.getsource(module).encode())
+        for part in ("language.safetensors", "language.json", "adapter.safetensors"):
+            digest.update((model / part).read_bytes())
         self._path = cache / f"{name}-{digest.hexdigest()[:12]}.pickle"
         self._known: dict[bytes, list[list[Likelihood]]] = {}
         if self._path.exists():
@@ -115,7 +119,7 @@ class Memory:
         self._language = LanguageModel(model, read_config(model))
 
     def score(self, texts: Sequence[tuple[str, Sequence[Place]]]) -> list[list[list[Likelihood]]]:
-        keys = [hashlib.sha256(pickle.dumps(one)).digest() for one in texts]
+        keys = [hashlib.sha256(repr(one).encode("utf-8", "replace")).digest() for one in texts]
         new = {key: one for key, one in zip(keys, texts, strict=True) if key not in self._known}
         self._known.update(zip(new, self._language.score(list(new.values())), strict=True))
         return [self._known[key] for key in keys]
