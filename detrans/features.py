@@ -172,9 +172,8 @@ class Features:
         self._level = level / 4 - 1
         phrases = book.phrases(document.lexicon, document.found.number)
         mass = np.zeros(len(document.words) + 1)
-        np.maximum.at(
-            mass, document.found.first + 1, phrases["evidence"] / CLIP
-        )  # the strongest reading of each word
+        # The strongest reading of each word.
+        np.maximum.at(mass, document.found.first + 1, phrases["evidence"] / CLIP)
         self._mass = np.cumsum(mass)
         # How much here looks like the work of the spinners of a family, of those that are told apart.
         family = np.bincount(phrases["family"], phrases["evidence"], len(book.families))

@@ -17,10 +17,10 @@ from detrans.lexicon import Form
 from detrans.llama import Llama, adapt
 from detrans.lm import LanguageModel, lay_out
 from detrans.scorers import Network
-from training.judge import right, styles
 from training.network import Example, train
 from training.observed import bases, kind, marked
 from training.table import rejected, write_table
+from training.texts import right, styles
 from training.tune import Run, Tuned, fresh, written
 
 GOLD = (

@@ -29,21 +29,17 @@ import torch
 import detrans.fourbit
 import detrans.llama
 import detrans.lm
-from benchmarks.gold import located, plain, tokens
+from benchmarks.gold import located, plain
 from benchmarks.testsets import passages
 from detrans import Detrans
 from detrans.assets import read_config
-from detrans.document import Document, Match
-from detrans.evidence import gather
 from detrans.judge import CaseFeatures, Judge, Proposed
-from detrans.lexicon import Lexicon
 from detrans.lm import LanguageModel, Likelihood, Place
-from detrans.scorers import LexicalScorer
 from training.corpora import DEFAULT, documents
 from training.manifest import write
 from training.network import Example, train
+from training.texts import WRITTEN, Marks, propose, right, without_own
 
-WRITTEN = Path(__file__).parent / "written"
 # Files whose texts train the judge. The others train the language model (`training.tune`), so that the
 # judge meets likelihoods of text unknown to both.
 JUDGED = (
@@ -52,55 +48,6 @@ JUDGED = (
 )
 HIDDEN_UNITS = 48
 CLEAN = 150  # clean documents at most
-Marks = list[tuple[int, int, bool, list[str]]]
-
-
-def styles(path: Path) -> list[str]:
-    """The manner of each text of a gold file: what its comment says after the semicolon."""
-    comments = [line for line in path.read_text(encoding="utf-8").split("\n") if line.startswith("# ")]
-    return [line.rpartition(";")[2].strip() for line in comments[-len(passages(path)) :]]
-
-
-def right(match: Match, text: str, marks: Marks, candidates: tuple[int, ...]) -> list[bool]:
-    """Whether *keep* and whether each candidate is right where `match` stands.
-
-    Where a mark may stay, both are. A match that cannot mend the damage it covers must not touch it.
-    """
-    over = [m for m in marks if m[0] < match.end and m[1] > match.start]
-    allowed = [False] * len(candidates)
-    originals = [tokens(match.candidates[i].original) for i in candidates]
-    if over and all(match.start <= a and b <= match.end for a, b, _, _ in over):
-        accepted = {restored(match, text, over, n) for n in range(max(len(m[3]) for m in over))}
-        allowed = [original in accepted for original in originals]
-    elif len(over) == 1 and over[0][0] <= match.start and match.end <= over[0][1]:
-        start, end, _, accepted_texts = over[0]
-        before, after = (len(tokens(t)) for t in (text[start : match.start], text[match.end : end]))
-        allowed = [
-            any(part(tokens(t), before, after) == original for t in accepted_texts) for original in originals
-        ]
-    required = any(m[2] for m in over)
-    return [not (required and any(allowed)), *allowed]
-
-
-def part(accepted: tuple[str, ...], before: int, after: int) -> tuple[str, ...]:
-    """The tokens of a mark's repair that stand for a match inside it, with so many tokens around."""
-    return accepted[before : len(accepted) - after]
-
-
-def restored(match: Match, text: str, inside: Marks, number: int) -> tuple[str, ...]:
-    """Tokens of the match with each mark in it repaired by its alternative `number`, or its last."""
-    pieces, at = [], match.start
-    for start, end, _, accepted in inside:
-        pieces += [text[at:start], accepted[min(number, len(accepted) - 1)]]
-        at = end
-    return tokens("".join((*pieces, text[at : match.end])))
-
-
-def propose(scorer: LexicalScorer, lexicon: Lexicon, text: str) -> Proposed:
-    """The lexical scorer's view of a text, whatever the gates say."""
-    document = Document(text, lexicon)
-    level = gather(document).level
-    return document, level, scorer.score(document, level)
 
 
 class Memory:
@@ -128,22 +75,21 @@ class Memory:
         self._path.write_bytes(pickle.dumps(self._known))
 
 
-def proposals(model: Path, path: Path | None, corpora: Path) -> Iterator[tuple[Proposed, Marks]]:
+def proposals(path: Path | None, corpora: Path) -> Iterator[tuple[Proposed, Marks]]:
     """The texts of a gold file and their marks; without one, clean documents that pass the first gate."""
-    product = Detrans(model=str(model), without=(f"written_{path.stem}",) if path else ())
     if path is not None:
+        product = without_own(path)
         for gold in passages(path):
             yield propose(product._counting, product._lexicon, plain(gold)), located(gold)
         return
+    product = Detrans(model="none")
     for name in ("news.train", "wikipedia.train", "science.train"):
         some = 0
         for text in islice(documents(corpora, name), 3, 80_000, 11):
             document, evidence, score = product._weigh(text[:3000])
-            if score >= product._lexical["gate"]:
-                yield (
-                    (document, evidence.level, product._counting.score(document, evidence.level)),
-                    [],
-                )
+            passed = score >= product._lexical["gate"]
+            if passed and (proposed := product._propose(document, evidence)):
+                yield proposed, []
                 some += 1
                 if some == CLEAN // 3:
                     break
@@ -154,7 +100,7 @@ def texts(model: Path, path: Path | None, corpora: Path, cache: Path, again: boo
     memory = Memory(model, cache, path.stem if path else "clean")
     judge = Judge(model, memory)
     found = []
-    for proposed, marks in proposals(model, path, corpora):
+    for proposed, marks in proposals(path, corpora):
         (cases,) = judge.cases([proposed]) if again else judge.first([proposed])
         rows, starts = CaseFeatures(*proposed, cases).rows()
         text = proposed[0].text

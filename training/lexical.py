@@ -16,21 +16,18 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.gold import located, plain
-from benchmarks.testsets import passages
-from detrans import Detrans
 from detrans.document import Document
 from detrans.evidence import gather
 from detrans.features import Features, Phrasebook, Rows
 from detrans.lexicon import Lexicon
 from detrans.lexicon.compiled import shipped_forms
 from detrans.ngrams import NgramModel
-from detrans.spin import UNSEEN_FAMILY, Spinner
+from detrans.spin import Spinner
 from training.corpora import DEFAULT
 from training.examples import HIDDEN, IGNORE, stream, target
-from training.judge import WRITTEN, right, styles
 from training.manifest import write
 from training.network import Example, train
+from training.texts import WRITTEN, kept_apart, right, seen, without_own
 
 LEXICAL = Path("models/lexical")
 HIDDEN_UNITS = 32
@@ -62,18 +59,15 @@ def spun(corpora: Path, ngrams: NgramModel, count: int, rng: random.Random) -> I
 
 def written(path: Path, ngrams: NgramModel) -> Iterator[Example]:
     """The texts of a gold file that are not in the manner of the unseen family."""
-    lexicon = Detrans(model="none", without=(f"written_{path.stem}",))._lexicon
+    lexicon = without_own(path)._lexicon
     book = Phrasebook(ngrams)
-    for gold, style in zip(passages(path), styles(path), strict=True):
-        if style.startswith(UNSEEN_FAMILY):
-            continue
-        text, marks = plain(gold), located(gold)
+    for text, marks in seen(path):
         document = Document(text, lexicon)
         for number, rows in cases(document, book):
             match = document.matches[number]
             some = tuple(range(len(rows) - 1))
             labels = right(match, text, marks, some)
-            if not any(ok and match.candidates[i].held_out for i, ok in zip(some, labels[1:], strict=True)):
+            if not kept_apart(match, some, labels):
                 yield Example(rows, labels)
 
 

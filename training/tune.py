@@ -31,8 +31,7 @@ from safetensors.torch import save_file
 from torch import Tensor, distributed, nn
 from torch.nn import functional
 
-from benchmarks.gold import located, plain
-from benchmarks.testsets import DATA, passages
+from benchmarks.testsets import DATA
 from detrans import Detrans
 from detrans.assets import read_config
 from detrans.batches import batches
@@ -44,11 +43,12 @@ from detrans.lexicon.compiled import shipped_forms
 from detrans.llama import Llama
 from detrans.lm import LanguageModel, Place, Tree, lay_out
 from detrans.scorers import LexicalScorer
-from detrans.spin import UNSEEN_FAMILY, Spinner
+from detrans.spin import Spinner
 from training.corpora import DEFAULT
 from training.examples import HIDDEN, IGNORE, stream, target
-from training.judge import JUDGED, WRITTEN, propose, right, styles
+from training.judge import JUDGED
 from training.manifest import write
+from training.texts import WRITTEN, kept_apart, propose, right, seen, without_own
 
 RANK = 8
 LOWEST = 8  # layers below are left as they are
@@ -74,8 +74,6 @@ class Question:
 
 
 Asked = tuple[Tree, list[Question]]  # in the order of the tree's branches
-
-
 Mend = tuple[int, int, str]  # start, end, what stood there
 
 
@@ -103,19 +101,15 @@ def prior(case: Case) -> list[float]:
 
 def written(language: LanguageModel, path: Path, rng: random.Random) -> list[Asked]:
     """The trees of the texts of a gold file that are not in the manner of the unseen family."""
-    trained_on = path.parent == WRITTEN
-    detrans = Detrans(model="none", without=(f"written_{path.stem}",) if trained_on else ())
+    detrans = without_own(path)
     found: list[Asked] = []
-    for gold, style in zip(passages(path), styles(path), strict=True):
-        if trained_on and style.startswith(UNSEEN_FAMILY):
-            continue
-        text, marks = plain(gold), located(gold)
+    for text, marks in seen(path):
         document, _, scored = propose(detrans._counting, detrans._lexicon, text)
         questions = []
         for case in doubtful(document, scored):
             candidates, match = case.candidates, case.scored.match
             labels = right(match, text, marks, candidates)
-            if any(match.candidates[i].held_out for i, ok in zip(candidates, labels[1:], strict=True) if ok):
+            if kept_apart(match, candidates, labels):
                 continue
             questions.append((case.place, Question(prior(case), labels)))
         mends = [(start, end, accepted[0]) for start, end, _, accepted in marks]

@@ -1,0 +1,87 @@
+"""The gold texts of `training/written` as training reads them: what is right at each match, and the
+lexicon without the pairs that the texts themselves gave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.gold import located, plain, tokens
+from benchmarks.testsets import passages
+from detrans import Detrans
+from detrans.document import Document, Match
+from detrans.evidence import gather
+from detrans.judge import Proposed
+from detrans.lexicon import Lexicon
+from detrans.scorers import LexicalScorer
+from detrans.spin import UNSEEN_FAMILY
+
+WRITTEN = Path(__file__).parent / "written"
+Marks = list[tuple[int, int, bool, list[str]]]
+
+
+def styles(path: Path) -> list[str]:
+    """The manner of each text of a gold file: what its comment says after the semicolon."""
+    comments = [line for line in path.read_text(encoding="utf-8").split("\n") if line.startswith("# ")]
+    return [line.rpartition(";")[2].strip() for line in comments[-len(passages(path)) :]]
+
+
+def without_own(path: Path) -> Detrans:
+    """detrans without a model, and without the pairs that only this file of `WRITTEN` gave."""
+    return Detrans(model="none", without=(f"written_{path.stem}",) if path.parent == WRITTEN else ())
+
+
+def seen(path: Path) -> Iterator[tuple[str, Marks]]:
+    """The damaged texts of a gold file and their marks; of `WRITTEN` without those in the manner of the
+    family that `synthetic` keeps from training."""
+    for gold, style in zip(passages(path), styles(path), strict=True):
+        if path.parent != WRITTEN or not style.startswith(UNSEEN_FAMILY):
+            yield plain(gold), located(gold)
+
+
+def kept_apart(match: Match, candidates: Sequence[int], labels: Sequence[bool]) -> bool:
+    """Whether a right candidate, by the labels of `right`, is of a pair that `synthetic` keeps from
+    training."""
+    return any(ok and match.candidates[i].held_out for i, ok in zip(candidates, labels[1:], strict=True))
+
+
+def right(match: Match, text: str, marks: Marks, candidates: tuple[int, ...]) -> list[bool]:
+    """Whether *keep* and whether each candidate is right where `match` stands.
+
+    Where a mark may stay, both are. A match that cannot mend the damage it covers must not touch it.
+    """
+    over = [m for m in marks if m[0] < match.end and m[1] > match.start]
+    allowed = [False] * len(candidates)
+    originals = [tokens(match.candidates[i].original) for i in candidates]
+    if over and all(match.start <= a and b <= match.end for a, b, _, _ in over):
+        accepted = {restored(match, text, over, n) for n in range(max(len(m[3]) for m in over))}
+        allowed = [original in accepted for original in originals]
+    elif len(over) == 1 and over[0][0] <= match.start and match.end <= over[0][1]:
+        start, end, _, accepted_texts = over[0]
+        before, after = (len(tokens(t)) for t in (text[start : match.start], text[match.end : end]))
+        allowed = [
+            any(part(tokens(t), before, after) == original for t in accepted_texts) for original in originals
+        ]
+    required = any(m[2] for m in over)
+    return [not (required and any(allowed)), *allowed]
+
+
+def part(accepted: tuple[str, ...], before: int, after: int) -> tuple[str, ...]:
+    """The tokens of a mark's repair that stand for a match inside it, with so many tokens around."""
+    return accepted[before : len(accepted) - after]
+
+
+def restored(match: Match, text: str, inside: Marks, number: int) -> tuple[str, ...]:
+    """Tokens of the match with each mark in it repaired by its alternative `number`, or its last."""
+    pieces, at = [], match.start
+    for start, end, _, accepted in inside:
+        pieces += [text[at:start], accepted[min(number, len(accepted) - 1)]]
+        at = end
+    return tokens("".join((*pieces, text[at : match.end])))
+
+
+def propose(scorer: LexicalScorer, lexicon: Lexicon, text: str) -> Proposed:
+    """The lexical scorer's view of a text, whatever the gates say."""
+    document = Document(text, lexicon)
+    level = gather(document).level
+    return document, level, scorer.score(document, level)
