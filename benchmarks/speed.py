@@ -174,26 +174,30 @@ def main() -> None:
     def warm() -> None:
         repair(few)
 
+    def measured(texts: list[str]) -> float:
+        """Seconds; `reading.tokens` are those of the last run."""
+
+        def run() -> None:
+            reading.tokens = 0
+            repair(texts)
+
+        return timed(run, warm)
+
     seconds: dict[float, float] = {}
     for share in SHARES:
-        texts = source.draw(args.documents if share < 1 else max(args.documents // 10, 4), share)
-        size = sum(map(len, texts))
-        took = timed(lambda t=texts: repair(t), warm)  # type: ignore[misc]
-        seconds[share] = took / size * 1e6
+        spun = source.draw(args.documents if share < 1 else max(args.documents // 10, 4), share)
+        ours = measured(spun)
+        seconds[share] = ours / sum(map(len, spun)) * 1e6
         report(f"repair, {share:.0%} spun", 1 / seconds[share], "MB/s")
     report("time of 1% spun against none", seconds[0.01] / seconds[0.0], "times")
 
-    spun = source.draw(max(args.documents // 20, 4), 1.0)
+    # The last share is 1.
     lines = [line for text in spun for line in text.split("\n")]
-    reading.tokens = 0
-    repair(spun)
-    tokens = reading.tokens
-    ours = timed(lambda: repair(spun), warm)
     report("repair, all spun", len(lines) / ours, "paragraphs/s")
-    gflops = tokens * reading.operations / ours / 1e9
+    gflops = reading.tokens * reading.operations / ours / 1e9
     report(
         "tokens read",
-        tokens / ours,
+        reading.tokens / ours,
         "tokens/s",
         share_of_matrix_rate=round(gflops / ceiling["matrix_gflops"], 3),
     )
@@ -205,8 +209,9 @@ def main() -> None:
 
     for length in (200, 1000, 10000):
         texts = source.draw(max(100 * args.documents // length, 1), 1.0, length)
-        took = timed(lambda t=texts: repair(t), warm)  # type: ignore[misc]
-        report(f"repair, all spun, documents of {length}", sum(map(len, texts)) / took / 1e6, "MB/s")
+        report(
+            f"repair, all spun, documents of {length}", sum(map(len, texts)) / measured(texts) / 1e6, "MB/s"
+        )
     for batch in (1, 16, 256):
         texts = source.draw(max(args.documents // 10, 4), 1.0, 1000)
 
