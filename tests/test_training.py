@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -18,7 +20,6 @@ from detrans.llama import Llama, adapt
 from detrans.lm import LanguageModel, lay_out
 from detrans.scorers import Network
 from training.network import Example, train
-from training.observed import bases, kind, marked
 from training.table import rejected, write_table
 from training.texts import right, styles
 from training.tune import Run, Tuned, fresh, written
@@ -73,6 +74,13 @@ def test_refused_rows_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     assert rows == [f"{spun}\t{original}s\t{pos}\t2\tmt"]
 
 
+@pytest.fixture
+def observed() -> ModuleType:
+    """The table maker, where what inflects words for it is installed (the extra group `train`)."""
+    pytest.importorskip("lemminflect")
+    return importlib.import_module("training.observed")
+
+
 @pytest.mark.parametrize(
     ("before", "expected"),
     [
@@ -85,17 +93,17 @@ def test_refused_rows_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
         ("", ""),
     ],
 )
-def test_what_stands_before_tells_noun_from_verb(before: str, expected: str) -> None:
-    assert kind(before) == expected
+def test_what_stands_before_tells_noun_from_verb(observed: ModuleType, before: str, expected: str) -> None:
+    assert observed.kind(before) == expected
 
 
-def test_bases_of_a_word_that_is_both() -> None:
-    assert {pos for *_, pos in bases("store", "shop", "")} == {"n", "v"}
-    assert list(bases("stores", "shops", "n")) == [("store", "shop", "n")]
-    assert list(bases("mentioned", "said", "n")) == []
+def test_bases_of_a_word_that_is_both(observed: ModuleType) -> None:
+    assert {pos for *_, pos in observed.bases("store", "shop", "")} == {"n", "v"}
+    assert list(observed.bases("stores", "shops", "n")) == [("store", "shop", "n")]
+    assert list(observed.bases("mentioned", "said", "n")) == []
 
 
-def test_marks_know_what_stands_before_them(tmp_path: Path) -> None:
+def test_marks_know_what_stands_before_them(observed: ModuleType, tmp_path: Path) -> None:
     path = tmp_path / "made.gold"
     path.write_text(
         "# a; stated\nThe {store=>shop} will {store=>shop}.\n---\n# b; own: odd\nHe {saved=>kept} it.\n"
