@@ -108,7 +108,7 @@ def test_marks_know_what_stands_before_them(observed: ModuleType, tmp_path: Path
     path.write_text(
         "# a; stated\nThe {store=>shop} will {store=>shop}.\n---\n# b; own: odd\nHe {saved=>kept} it.\n"
     )
-    assert dict(marked(path)) == {
+    assert dict(observed.marked(path)) == {
         ("store", "shop", "n"): 1,
         ("store", "shop", "v"): 1,
         ("saved", "kept", "v"): 1,
