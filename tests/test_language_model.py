@@ -236,7 +236,8 @@ def test_repetition_takes_linear_time() -> None:
         CaseFeatures(document, 5, [scored], [case] * count).rows()
         return time.process_time() - start
 
-    small, large = seconds(2_000), seconds(16_000)
+    # The best of three: a collection of garbage left by other tests is no part of the work.
+    small, large = (min(seconds(count) for _ in range(3)) for count in (2_000, 16_000))
     assert large < 0.2 or large < 20 * small, (small, large)
 
 
