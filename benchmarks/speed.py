@@ -29,7 +29,8 @@ from benchmarks.gold import mended, plain
 from benchmarks.peers import passes, writers
 from benchmarks.testsets import DATA, passages
 from detrans import Detrans
-from detrans.lm import LanguageModel, Layout, fast_bfloat16
+from detrans.llama import Past
+from detrans.lm import LanguageModel, fast_bfloat16
 
 REPEATS = 3
 ENOUGH = 8.0
@@ -82,16 +83,16 @@ class Reading:
 
     def __init__(self, language: LanguageModel) -> None:
         self.tokens = 0
-        self._score = language.log_probabilities
-        language.log_probabilities = self._counted  # type: ignore[method-assign]
+        self._states = language.network.states
+        language.network.states = self._counted  # type: ignore[assignment, method-assign]
         # Each token meets every matrix once, a multiply-add being two operations. What is left out: the
-        # word vectors, which only tokens of branches meet, and the attention.
+        # word vectors, which only tokens that foretell meet, and the attention.
         matrices = [w for name, w in language.network.weights.items() if w.dim() == 2 and "embed" not in name]
         self.operations = 2 * sum(w.numel() for w in matrices)
 
-    def _counted(self, layout: Layout) -> torch.Tensor:
-        self.tokens += layout.tokens.numel()
-        return self._score(layout)
+    def _counted(self, tokens: torch.Tensor, *rest: Any) -> tuple[torch.Tensor, Past]:
+        self.tokens += tokens.numel()
+        return self._states(tokens, *rest)
 
 
 def ceilings(device: torch.device) -> dict[str, float]:

@@ -1,25 +1,28 @@
 """Propose, then score: a small network weighs what the proposer and the language model think.
 
 The proposer, the lexical scorer, is cheap; it names the places where something may be wrong and
-the candidates worth a look; the language model says how well each fits there; how the document
-treats the same phrase elsewhere, and what it looks like as a whole, count as well. It reads each place
-among the repairs that seem likely elsewhere, and where the verdict is not clear it reads once more,
-among those that then seem likely.
+the candidates that might mend it. What stands before a place tells the language model the first token of
+each, and most candidates are given up for that (`Screen`). For the others it says how well each fits
+there; how the document treats the same phrase elsewhere, and what it looks like as a whole, count as
+well. It reads each place among the repairs that seem likely elsewhere, and where the verdict is not
+clear it reads once more, among those that then seem likely.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
+from detrans import lm
 from detrans.articles import agreeing_article
 from detrans.context import Repaired
 from detrans.document import Document
@@ -30,8 +33,7 @@ from detrans.normalise import Scored, choose, in_place
 from detrans.scorers import Network
 from detrans.segment import sentence_spans
 
-DOUBTFUL = 0.95  # the proposer's probability of *keep*, under which a place is looked at again
-LIKELY = 0.01  # its probability of a candidate, from which that is looked at
+LIKELY = 0.003  # the proposer's probability of a candidate, from which that is looked at
 PROPOSED = 0.6  # the proposer's probability of a repair, from which other places are read with it made
 JUDGED = 0.5  # the judge's
 UNCLEAR = (0.2, 0.9)  # the judge's probability of the best candidate, between which a place is read again
@@ -56,15 +58,13 @@ class Case:
     likelihoods: tuple[Likelihood, ...] = ()
 
 
-def doubtful(document: Document, scored: Sequence[Scored]) -> list[Case]:
-    """The matches of a document worth the language model's time."""
+def doubtful(document: Document, scored: Sequence[Scored], least: float = LIKELY) -> list[Case]:
+    """The matches of a document that have a candidate of at least this probability, with all such."""
     found = []
     for which, s in enumerate(scored):
-        if s.keep >= DOUBTFUL:
-            continue
         m = s.match
         ways = {
-            i: in_place(document, m, m.candidates[i]) for i, p in enumerate(s.probabilities) if p >= LIKELY
+            i: in_place(document, m, m.candidates[i]) for i, p in enumerate(s.probabilities) if p >= least
         }
         source = (m.start, document.text[m.start : m.end])
         ways = {i: way for i, way in ways.items() if way != source}
@@ -85,12 +85,45 @@ def unclear(cases: Sequence[Case], judged: Sequence[Scored]) -> dict[int, Case]:
     for number, case in enumerate(cases):
         probabilities = judged[case.which].probabilities
         if low < max(probabilities) < high:
-            left = [n for n, i in enumerate(case.candidates) if probabilities[i] >= RIVAL]
-            phrases = (case.place.phrases[0], *(case.place.phrases[n + 1] for n in left))
-            place = replace(case.place, phrases=phrases)
-            candidates = tuple(case.candidates[n] for n in left)
-            found[number] = replace(case, candidates=candidates, place=place)
+            found[number] = narrowed(
+                case, [n for n, i in enumerate(case.candidates) if probabilities[i] >= RIVAL]
+            )
     return found
+
+
+def narrowed(case: Case, left: Sequence[int]) -> Case:
+    """A case with some of its candidates only, by their numbers among them."""
+    phrases = (case.place.phrases[0], *(case.place.phrases[n + 1] for n in left))
+    candidates = tuple(case.candidates[n] for n in left)
+    return replace(case, candidates=candidates, place=replace(case.place, phrases=phrases))
+
+
+class Screen:
+    """Which candidates of a case are worth a whole reading, once the first token of each is foretold.
+
+    weights: of `rows`, in a model's config, with the least probability of being right ("least") that is
+    worth it (see `training/screen.py`).
+    """
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._weights, self._least = np.array(settings["weights"]), float(settings["least"])
+
+    @staticmethod
+    def rows(case: Case, firsts: Sequence[float]) -> npt.NDArray[np.float64]:
+        """Of each candidate (N, 9), from ln P of the first tokens of the phrase and of the candidates."""
+        here, *others = firsts
+        keep = log(case.scored.keep)
+        likely = [log(case.scored.probabilities[i]) for i in case.candidates]
+        table = [
+            (1, p - keep, first - here, here, first - max(others), p - max(likely), keep, p, len(likely) / 5)
+            for p, first in zip(likely, others, strict=True)
+        ]
+        return np.array(table, np.float64)
+
+    def choose(self, case: Case, firsts: Sequence[float]) -> list[int]:
+        """The numbers of the candidates that are worth it."""
+        score = self.rows(case, firsts) @ self._weights
+        return [int(n) for n in np.flatnonzero(score >= math.log(self._least / (1 - self._least)))]
 
 
 def log(p: float) -> float:
@@ -196,14 +229,20 @@ def preferences(case: Case, number: int) -> tuple[float, float]:
 class Reader(Protocol):
     """What a judge asks of a `LanguageModel`."""
 
-    def score(self, texts: Sequence[tuple[str, Sequence[Place]]]) -> list[list[list[Likelihood]]]: ...
+    def score(
+        self, texts: Sequence[tuple[str, Sequence[Place]]], wanted: lm.Wanted | None = None
+    ) -> list[list[dict[int, Likelihood]]]: ...
 
 
 class Judge:
-    """Judges anew what a proposer doubts; weights in `directory`/judge.safetensors."""
+    """Judges anew what a proposer doubts; weights in `directory`/judge.safetensors.
 
-    def __init__(self, directory: Path, language: Reader) -> None:
+    config: the model's settings; of these it wants "screen".
+    """
+
+    def __init__(self, directory: Path, config: Mapping[str, Any], language: Reader) -> None:
         self._directory, self._language = directory, language
+        self._screen = Screen(config["screen"])
 
     @cached_property
     def _network(self) -> Network:
@@ -228,7 +267,8 @@ class Judge:
             [
                 (Repaired(document.text, choose(document, scored, PROPOSED)), doubtful(document, scored))
                 for document, _, scored in proposed
-            ]
+            ],
+            self._screen,
         )
 
     def _again(self, proposed: Sequence[Proposed], found: list[list[Case]]) -> list[list[Case]]:
@@ -245,12 +285,27 @@ class Judge:
             result.append(list(latest.values()))
         return result
 
-    def _read(self, texts: list[tuple[Repaired, list[Case]]]) -> list[list[Case]]:
-        """The cases of each text with what the language model says of them there."""
+    def _read(
+        self, texts: list[tuple[Repaired, list[Case]]], screen: Screen | None = None
+    ) -> list[list[Case]]:
+        """The cases of each text, and of each case the candidates, that pass the screen, with what the
+        language model says of them there."""
+
+        def wanted(number: int, firsts: dict[int, list[float]]) -> dict[int, list[int]]:
+            assert screen
+            some = {which: screen.choose(texts[number][1][which], each) for which, each in firsts.items()}
+            return {which: [0, *(n + 1 for n in left)] for which, left in some.items() if left}
+
         asked = [(context.text, [context.place(case.place) for case in cases]) for context, cases in texts]
         return [
-            [replace(case, likelihoods=tuple(fit)) for case, fit in zip(cases, fits, strict=True)]
-            for (_, cases), fits in zip(texts, self._language.score(asked), strict=True)
+            [
+                replace(narrowed(case, [n - 1 for n in fit if n]), likelihoods=tuple(fit.values()))
+                for case, fit in zip(cases, fits, strict=True)
+                if fit
+            ]
+            for (_, cases), fits in zip(
+                texts, self._language.score(asked, wanted if screen else None), strict=True
+            )
         ]
 
     def _judge(

@@ -14,6 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+# Of each layer, the keys and values (B, K, T, E) of tokens that were read.
+Past = list[tuple[Tensor, Tensor]]
+
 
 class Llama:
     """Weights by their names in transformers' `LlamaModel`; settings by those of its `LlamaConfig`."""
@@ -29,18 +32,29 @@ class Llama:
         self._frequencies = float(settings["rope_theta"]) ** -steps
         self.vectors = weights["embed_tokens.weight"]  # (V, D), of the output as well
 
-    def states(self, tokens: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
-        """States (B, T, D) of tokens (B, T) at positions (B, T); mask (B, 1, T, T) is True where a
-        token sees another."""
+    def states(
+        self, tokens: Tensor, positions: Tensor, mask: Tensor | None = None, past: Past | None = None
+    ) -> tuple[Tensor, Past]:
+        """States (B, T, D) of tokens (B, T) at positions (B, T), and their keys and values.
+
+        past: what was returned for S tokens that were read before. mask (B, T, S + T) is True where a token
+        sees another; without one, and then without a past, each sees itself and those before it.
+        """
         x = functional.embedding(tokens, self.vectors)
         angles = positions.unsqueeze(-1).float() * self._frequencies.to(positions.device)
         angles = torch.cat((angles, angles), -1).unsqueeze(1)  # (B, 1, T, E)
         turn = (angles.cos().to(x.dtype), angles.sin().to(x.dtype))
+        kept: Past = []
         for number in range(self._layers):
             layer = f"layers.{number}."
-            x = x + self._attend(layer + "self_attn.", self._norm(layer + "input_layernorm", x), turn, mask)
+            before = past[number] if past else None
+            seen, own = self._attend(
+                layer + "self_attn.", self._norm(layer + "input_layernorm", x), turn, mask, before
+            )
+            x = x + seen
             x = x + self._transform(layer + "mlp.", self._norm(layer + "post_attention_layernorm", x))
-        return self._norm("norm", x)
+            kept.append(own)
+        return self._norm("norm", x), kept
 
     def _linear(self, name: str, x: Tensor) -> Tensor:
         return functional.linear(x, self.weights[f"{name}.weight"])
@@ -50,16 +64,26 @@ class Llama:
         scaled = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self._eps)
         return self.weights[f"{name}.weight"] * scaled.to(x.dtype)
 
-    def _attend(self, name: str, x: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
+    def _attend(
+        self,
+        name: str,
+        x: Tensor,
+        turn: tuple[Tensor, Tensor],
+        mask: Tensor | None,
+        past: tuple[Tensor, Tensor] | None,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         def heads(part: str, count: int) -> Tensor:
             return self._linear(name + part, x).view(*x.shape[:2], count, self._size).transpose(1, 2)
 
         query = rotate(heads("q_proj", self._heads), turn)
-        key = rotate(heads("k_proj", self._kept), turn)
-        shared = self._heads // self._kept
-        key, value = (t.repeat_interleave(shared, 1) for t in (key, heads("v_proj", self._kept)))
-        seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        return self._linear(name + "o_proj", seen.transpose(1, 2).reshape(*x.shape[:2], -1))
+        own = (rotate(heads("k_proj", self._kept), turn), heads("v_proj", self._kept))
+        both = tuple(torch.cat(pair, 2) for pair in zip(past, own, strict=True)) if past else own
+        key, value = (t.repeat_interleave(self._heads // self._kept, 1) for t in both)
+        see = mask.unsqueeze(1) if mask is not None else None
+        seen = functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=see, is_causal=mask is None
+        )
+        return self._linear(name + "o_proj", seen.transpose(1, 2).reshape(*x.shape[:2], -1)), own
 
     def _transform(self, name: str, x: Tensor) -> Tensor:
         gate = functional.silu(self._linear(name + "gate_proj", x))

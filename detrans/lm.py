@@ -1,16 +1,17 @@
 """A small language model that says how likely a text is with one phrase or another in a place.
 
-All variants of a text are scored in one pass. The text as it stands is the trunk; every other
-variant is a branch of a few tokens, the phrase and what follows it, that sees the trunk up to its
-place and itself.
+The text as it stands is the trunk, which is read first and remembered; every other variant is a
+branch of a few tokens, the phrase and what follows it, that sees the trunk up to its place and
+itself. The trunk alone foretells the first token of every phrase, and that is enough to tell most of
+those that are not worth a branch.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,15 +25,15 @@ from torch.nn import functional
 from detrans.batches import batches
 from detrans.errors import ModelError
 from detrans.fourbit import unpack_all
-from detrans.llama import Llama, adapt
+from detrans.llama import Llama, Past, adapt
 
 BEGIN = 1  # the token before a text
 FOLLOWING = 5  # tokens after the phrase that speak for or against it
 BEFORE = 64  # tokens that the first place of a trunk sees, where the text has as many
-TRUNK = 128  # tokens from a trunk's first to the last place on it, at most
-TOKENS = 1100  # of trunk and branches, unless one place alone has more: attention grows with the square
+TRUNK = 320  # tokens from a trunk's first to the last place on it, at most
+GROUP = 192  # tokens of branches read at once, unless one alone has more: attention grows with the square
 ROWS = 512  # of logits at once, each as long as the vocabulary; smaller blocks leave the heap in pieces
-GPU_TOKENS = 65_536  # of a batch of trunks on a GPU, padding included
+GPU_TOKENS = 65_536  # of a batch on a GPU, padding included
 
 
 _LINE = re.compile(r"[^\r\n]*")
@@ -66,87 +67,65 @@ class Likelihood:
 
 
 @dataclass(slots=True)
-class Branch:
-    """Tokens of one variant from token `at` of the text on; the first `own` are the phrase's.
+class Variant:
+    """Tokens of phrase `phrase` of a place from token `at` of the text on; the first `own` are the phrase's.
 
-    trunk: whether the text itself has these tokens, so that nothing grows here.
+    trunk: whether the text itself has these tokens, so that the trunk says all about them.
     """
 
     place: int
+    phrase: int
     at: int
     tokens: list[int]
     own: int
     trunk: bool
 
+    @property
+    def told(self) -> int:
+        """Tokens that the trunk foretells."""
+        return len(self.tokens) if self.trunk else 1
+
 
 @dataclass(slots=True)
-class Tree:
-    """Tokens [low, high) of a text, and the branches that leave them: one sequence of the batch."""
+class Window:
+    """Tokens [low, high) of a text, read as one trunk after a token of beginning, and what is asked on it."""
 
     low: int
     high: int
-    trunk: list[int] = field(default_factory=list)
-    branches: list[Branch] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
+    variants: list[Variant] = field(default_factory=list)
 
-    def on(self, ids: list[int]) -> Tree:
-        """The tree with its trunk cut from the tokens of the text."""
-        self.trunk = [BEGIN, *ids[self.low : self.high]]
+    def on(self, ids: list[int]) -> Window:
+        """The window with its tokens, cut from those of the text."""
+        self.tokens = [BEGIN, *ids[self.low : self.high]]
         return self
 
-    def reach(self, branches: list[Branch]) -> int:
-        """Where the trunk must end to carry these branches too."""
-        return max([self.high, *(b.at + (len(b.tokens) - 1) * b.trunk for b in branches)])
+    def add(self, variants: list[Variant]) -> None:
+        self.variants += variants
+        self.high = max([self.high, *(v.at + (len(v.tokens) - 1) * v.trunk for v in variants)])
 
-    def size(self, more: list[Branch] | None = None) -> int:
-        """Tokens to read; of a branch all but the last, which foretells nothing that is asked for."""
-        branches = [*self.branches, *(more or [])]
-        return 1 + self.reach(branches) - self.low + sum(len(b.tokens) - 1 for b in branches if not b.trunk)
+    def leaves(self, variant: Variant) -> int:
+        """Tokens of the trunk before the variant."""
+        return variant.at - self.low + 1
 
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Trees as tensors: tokens and positions (B, T), seen (B, T, T), True where a token sees another;
-    for each token of a branch (N): its row, the place of the token that foretells it, and its number."""
-
-    tokens: Tensor
-    positions: Tensor
-    seen: Tensor
-    row: Tensor
-    before: Tensor
-    target: Tensor
-
-    def to(self, device: torch.device) -> Layout:
-        return Layout(*(getattr(self, f.name).to(device) for f in fields(self)))
+    def size(self) -> int:
+        """Tokens to read where nothing is left out; a variant's last foretells nothing that is asked for."""
+        branches = (len(v.tokens) - 1 for v in self.variants if not v.trunk)
+        return 1 + self.high - self.low + sum(branches)
 
 
-def lay_out(trees: Sequence[Tree]) -> Layout:
-    """Each tree a row, its trunk before its branches."""
-    length = max(tree.size() for tree in trees)
-    tokens = torch.zeros(len(trees), length, dtype=torch.long)
-    positions = torch.zeros(len(trees), length, dtype=torch.long)
-    seen = torch.eye(length, dtype=torch.bool).repeat(len(trees), 1, 1)
-    row: list[int] = []
-    before: list[int] = []
-    target: list[int] = []
-    for number, tree in enumerate(trees):
-        trunk = len(tree.trunk)
-        ids, places = list(tree.trunk), list(range(trunk))
-        seen[number, :trunk, :trunk] = torch.ones(trunk, trunk, dtype=torch.bool).tril()
-        for branch in tree.branches:
-            size, leaves = len(branch.tokens), branch.at - tree.low + 1
-            at = leaves if branch.trunk else len(ids)
-            row += [number] * size
-            before += [leaves - 1, *range(at, at + size - 1)]
-            target += branch.tokens
-            if not branch.trunk:
-                ids += branch.tokens[:-1]
-                grown = slice(at, at + size - 1)
-                places += range(leaves, leaves + size - 1)
-                seen[number, grown, :leaves] = True
-                seen[number, grown, grown] = torch.ones(size - 1, size - 1, dtype=torch.bool).tril()
-        tokens[number, : len(ids)] = torch.tensor(ids)
-        positions[number, : len(ids)] = torch.tensor(places)
-    return Layout(tokens, positions, seen, *map(torch.tensor, (row, before, target)))
+@dataclass(slots=True)
+class Group:
+    """Branches of one window that are read together: their numbers among all variants."""
+
+    window: int
+    numbers: list[int] = field(default_factory=list)
+    size: int = 0
+
+
+# What the trunk of a text (its number) foretells: for each of some places, of each phrase the ln P of its
+# first token. In return: the numbers of those phrases of each place that are to be read whole.
+Wanted = Callable[[int, dict[int, list[float]]], dict[int, list[int]]]
 
 
 class LanguageModel:
@@ -177,29 +156,32 @@ class LanguageModel:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
-    def score(self, texts: Sequence[tuple[str, Sequence[Place]]]) -> list[list[list[Likelihood]]]:
-        """For each text, each place, each phrase: how likely it is there.
+    def score(
+        self, texts: Sequence[tuple[str, Sequence[Place]]], wanted: Wanted | None = None
+    ) -> list[list[dict[int, Likelihood]]]:
+        """For each text, each place: how likely each phrase is there, by its number.
 
-        On the CPU one tree at a time, so that a batch changes no bit.
+        Where `wanted` is given, only what it names is read whole, and the result has nothing else.
+        On the CPU one window at a time, so that a batch changes no bit.
         """
-        result: list[list[list[Likelihood]]] = []
-        jobs: list[tuple[int, Tree]] = []
+        result: list[list[dict[int, Likelihood]]] = []
+        jobs: list[tuple[int, Window]] = []
         for number, (text, places) in enumerate(texts):
-            result.append([[] for _ in places])
-            jobs += ((number, tree) for tree in self.trees(plain_characters(text), places))
-        for group in self._batches(jobs):
-            for (number, tree), values in zip(group, self._run([t for _, t in group]), strict=True):
-                for branch, likelihood in zip(tree.branches, values, strict=True):
-                    result[number][branch.place].append(likelihood)
+            result.append([{} for _ in places])
+            jobs += ((number, window) for window in self.windows(plain_characters(text), places))
+        for some in batches(jobs, lambda job: len(job[1].tokens), self._budget):
+            for number, variant, likelihood in self._read(some, wanted):
+                result[number][variant.place][variant.phrase] = likelihood
         return result
 
-    def trees(self, text: str, places: Sequence[Place]) -> Iterator[Tree]:
+    def windows(self, text: str, places: Sequence[Place]) -> Iterator[Window]:
+        """The windows of a text that its places need, each with the variants of some of them."""
         if not places:
             return
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         ids, ends = encoding.ids, [b for _, b in encoding.offsets]
         starts = [a for a, _ in encoding.offsets]
-        tree: Tree | None = None
+        window: Window | None = None
         for number in sorted(range(len(places)), key=lambda i: places[i].start):
             place = places[number]
             spaced = text[place.start - 1 : place.start] == " "  # the space is part of a word's first token
@@ -207,18 +189,18 @@ class LanguageModel:
             after = bisect_left(starts, place.end)
             rest = _LINE.match(text, place.end, ends[min(after + FOLLOWING, len(ids)) - 1])
             following = rest[0] if rest else ""
-            branches = []
-            for phrase in place.phrases:
+            variants = []
+            for which, phrase in enumerate(place.phrases):
                 tokens, own = self._variant(" " * spaced + phrase, following)
-                branches.append(Branch(number, at, tokens, own, tokens == ids[at : at + len(tokens)]))
-            if tree and (at - tree.low > TRUNK or tree.size(branches) > TOKENS):
-                yield tree.on(ids)
-                tree = None
-            tree = tree or Tree(max(at - BEFORE, 0), at)
-            tree.high = tree.reach(branches)
-            tree.branches += branches
-        if tree:
-            yield tree.on(ids)
+                same = tokens == ids[at : at + len(tokens)]
+                variants.append(Variant(number, which, at, tokens, own, same))
+            if window and (at - window.low > TRUNK or at - window.high > BEFORE):
+                yield window.on(ids)
+                window = None
+            window = window or Window(max(at - BEFORE, 0), at)
+            window.add(variants)
+        if window:
+            yield window.on(ids)
 
     def _variant(self, phrase: str, rest: str) -> tuple[list[int], int]:
         """Tokens of a phrase and what follows it, and how many are the phrase's."""
@@ -226,30 +208,123 @@ class LanguageModel:
         # Where the phrase's last token swallows what follows, it is the phrase's.
         return tokens, min(self._length(phrase), len(tokens))
 
-    def _batches(self, jobs: list[tuple[int, Tree]]) -> Iterator[list[tuple[int, Tree]]]:
-        return batches(jobs, lambda job: job[1].size(), None if self.device.type == "cpu" else GPU_TOKENS)
+    @property
+    def _budget(self) -> int | None:
+        return None if self.device.type == "cpu" else GPU_TOKENS
 
     @torch.inference_mode()
-    def _run(self, trees: list[Tree]) -> Iterator[list[Likelihood]]:
-        values = iter(self.log_probabilities(lay_out(trees).to(self.device)).tolist())
-        for tree in trees:
-            result = []
-            for branch in tree.branches:
-                each = [next(values) for _ in branch.tokens]
-                result.append(Likelihood(sum(each[: branch.own]), sum(each[branch.own :])))
-            yield result
+    def _read(
+        self, jobs: list[tuple[int, Window]], wanted: Wanted | None
+    ) -> Iterator[tuple[int, Variant, Likelihood]]:
+        """The variants of windows, each with the number of its text and its likelihood."""
+        windows = [window for _, window in jobs]
+        past, first, known = self._trunks(windows)
+        asked = [(number, v) for number, window in jobs for v in window.variants]
+        chosen = set(range(len(asked)))
+        if wanted:
+            chosen = set()
+            firsts = iter(enumerate(first.tolist()))
+            for number, window in jobs:
+                told: dict[int, dict[int, tuple[int, float]]] = {}
+                for v, one in zip(window.variants, firsts, strict=False):
+                    told.setdefault(v.place, {})[v.phrase] = one
+                named = wanted(number, {p: [ln for _, ln in some.values()] for p, some in told.items()})
+                chosen |= {told[place][n][0] for place, numbers in named.items() for n in numbers}
+        known = known + self._branches(windows, past, chosen)
+        for n, ((number, variant), values) in enumerate(zip(asked, known.tolist(), strict=True)):
+            if n in chosen:
+                yield number, variant, Likelihood(*values)
 
-    def log_probabilities(self, layout: Layout) -> Tensor:
-        """ln P (N,) of each token of the branches, in order."""
-        states = self.network.states(layout.tokens, layout.positions, layout.seen.unsqueeze(1))
-        wanted = states[layout.row, layout.before]
-        some = zip(torch.split(wanted, ROWS), torch.split(layout.target, ROWS), strict=True)
-        return torch.cat([log_probability(x, ids, self.network.vectors) for x, ids in some])
+    def log_probabilities(self, windows: list[Window]) -> Tensor:
+        """ln P of each variant's phrase and of what follows it (N, 2), for all variants in order."""
+        past, _, known = self._trunks(windows)
+        return known + self._branches(windows, past, set(range(len(known))))
 
+    def _trunks(self, windows: list[Window]) -> tuple[Past, Tensor, Tensor]:
+        """The trunks' keys and values; for all variants, in order, ln P of the first token (N,), and as
+        much as the trunk foretells of phrase and following tokens (N, 2)."""
+        length = max(len(window.tokens) for window in windows)
+        tokens = torch.zeros(len(windows), length, dtype=torch.long)
+        owner: list[int] = []
+        before: list[int] = []
+        target: list[int] = []
+        first: list[int] = []
+        for number, window in enumerate(windows):
+            tokens[number, : len(window.tokens)] = torch.tensor(window.tokens)
+            for v in window.variants:
+                owner += [2 * len(first) + (j >= v.own) for j in range(v.told)]
+                at = number * length + window.leaves(v) - 1
+                first.append(len(before))
+                before += range(at, at + v.told)
+                target += v.tokens[: v.told]
+        positions = torch.arange(length, device=self.device).expand(len(windows), -1)
+        states, past = self.network.states(tokens.to(self.device), positions)
+        values = self._foretold(states.flatten(0, 1), before, target)
+        return past, values[self._tensor(first)], self._sums(2 * len(first), owner, values)
 
-def log_probability(states: Tensor, target: Tensor, vectors: Tensor) -> Tensor:
-    """ln P (N,) of target tokens (N,) from the states (N, D) that foretell them."""
-    return -functional.cross_entropy(functional.linear(states, vectors).float(), target, reduction="none")
+    def _branches(self, windows: list[Window], past: Past, chosen: set[int]) -> Tensor:
+        """ln P of what the branches among the chosen variants foretell, as `_trunks` gives it for all."""
+        variants = [(number, v) for number, window in enumerate(windows) for v in window.variants]
+        groups: list[Group] = []
+        for n, (number, v) in enumerate(variants):
+            size = len(v.tokens) - v.told
+            if n not in chosen or not size:
+                continue
+            if not groups or groups[-1].window != number or groups[-1].size + size > GROUP:
+                groups.append(Group(number))
+            groups[-1].numbers.append(n)
+            groups[-1].size += size
+        total = torch.zeros(len(variants), 2, device=self.device)
+        for some in batches(groups, lambda g: g.size + len(windows[g.window].tokens), self._budget):
+            length = max(group.size for group in some)
+            reach = max(windows[g.window].leaves(variants[n][1]) for g in some for n in g.numbers)
+            tokens, positions = (torch.zeros(len(some), length, dtype=torch.long) for _ in range(2))
+            seen = torch.zeros(len(some), length, reach + length, dtype=torch.bool)
+            seen[:, :, reach:] = torch.eye(length, dtype=torch.bool)  # padding sees itself: else all is NaN
+            owner: list[int] = []
+            before: list[int] = []
+            target: list[int] = []
+            for row, group in enumerate(some):
+                at = 0
+                for n in group.numbers:
+                    v = variants[n][1]
+                    size, leaves = len(v.tokens) - 1, windows[group.window].leaves(v)
+                    tokens[row, at : at + size] = torch.tensor(v.tokens[:-1])
+                    positions[row, at : at + size] = torch.arange(leaves, leaves + size)
+                    seen[row, at : at + size, :leaves] = True
+                    own = slice(reach + at, reach + at + size)
+                    seen[row, at : at + size, own] = torch.ones(size, size, dtype=torch.bool).tril()
+                    owner += [2 * n + (j >= v.own) for j in range(1, size + 1)]
+                    before += range(row * length + at, row * length + at + size)
+                    target += v.tokens[1:]
+                    at += size
+            mine = [(k[:, :, :reach], v[:, :, :reach]) for k, v in past]
+            if len(windows) > 1 or len(some) > 1:
+                which = self._tensor([group.window for group in some])
+                mine = [(k[which], v[which]) for k, v in mine]
+            inputs = [t.to(self.device) for t in (tokens, positions, seen)]
+            states, _ = self.network.states(inputs[0], inputs[1], inputs[2], mine)
+            values = self._foretold(states.flatten(0, 1), before, target)
+            total = total + self._sums(2 * len(variants), owner, values)
+        return total
+
+    def _tensor(self, numbers: list[int]) -> Tensor:
+        return torch.tensor(numbers, device=self.device)
+
+    def _sums(self, count: int, owner: list[int], values: Tensor) -> Tensor:
+        """Values (M,) added up by their owners, as (count / 2, 2)."""
+        zeros = torch.zeros(count, device=self.device)
+        return zeros.index_add(0, self._tensor(owner), values).view(-1, 2)
+
+    def _foretold(self, states: Tensor, before: list[int], target: list[int]) -> Tensor:
+        """ln P (M,) of target tokens, each foretold by one of the states (R, D)."""
+        rows, which = torch.unique(self._tensor(before), return_inverse=True)
+        vectors = self.network.vectors
+        whole = [
+            functional.linear(some, vectors).float().logsumexp(-1) for some in torch.split(states[rows], ROWS)
+        ]
+        own = (states[rows][which].float() * vectors[self._tensor(target)].float()).sum(-1)
+        return own - torch.cat(whole)[which]
 
 
 def fast_bfloat16(device: torch.device) -> bool:

@@ -149,7 +149,7 @@ class Detrans:
         from detrans.lm import LanguageModel
 
         directory = model_directory(self.config.model)
-        return Judge(directory, LanguageModel(directory, self._settings, self.config.device))
+        return Judge(directory, self._settings, LanguageModel(directory, self._settings, self.config.device))
 
     def _score(self, proposed: Sequence[Proposed]) -> list[list[Scored]]:
         """What the model makes of the lexical scorer's proposals; without one they stand."""

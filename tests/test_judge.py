@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import pytest
 
 from detrans import Detrans
-from detrans.assets import model_directory
-from detrans.document import Document
+from detrans.assets import model_directory, read_config
+from detrans.document import Document, Match
 from detrans.doubt import damage, doubt
-from detrans.judge import RIVAL, UNCLEAR, Judge, Proposed, unclear
-from detrans.lm import Likelihood, Place
+from detrans.judge import RIVAL, UNCLEAR, Case, Judge, Proposed, Screen, doubtful, unclear
+from detrans.lexicon import Form
+from detrans.lm import Likelihood, Place, Wanted
+from detrans.normalise import Scored
 
 SPUN = (
     "The navy mentioned final week that it despatched ships to the overseas harbour. "
@@ -25,15 +27,28 @@ class Letters:
     def __init__(self) -> None:
         self.asked: list[tuple[str, list[Place]]] = []
 
-    def score(self, texts: Sequence[tuple[str, Sequence[Place]]]) -> list[list[list[Likelihood]]]:
+    def score(
+        self, texts: Sequence[tuple[str, Sequence[Place]]], wanted: Wanted | None = None
+    ) -> list[list[dict[int, Likelihood]]]:
         self.asked += [(text, list(places)) for text, places in texts]
-        return [
-            [
-                [Likelihood(-float(len(p)), -5.0 + 0.1 * len(self.asked)) for p in place.phrases]
-                for place in places
-            ]
-            for _, places in texts
-        ]
+        found = []
+        for number, (_, places) in enumerate(texts):
+            firsts = {i: [-float(len(p)) for p in place.phrases] for i, place in enumerate(places)}
+            named = {i: list(range(len(each))) for i, each in firsts.items()}
+            if wanted:
+                named = wanted(number, firsts)
+            found.append(
+                [
+                    {n: Likelihood(firsts[i][n], -5.0 + 0.1 * len(self.asked)) for n in named.get(i, [])}
+                    for i in range(len(places))
+                ]
+            )
+        return found
+
+
+def judge_with(reader: Letters) -> Judge:
+    directory = model_directory("base")
+    return Judge(directory, read_config(directory), reader)
 
 
 def proposed(lexical: Detrans, text: str) -> Proposed:
@@ -44,18 +59,40 @@ def proposed(lexical: Detrans, text: str) -> Proposed:
 def test_places_stand_among_likely_repairs(lexical: Detrans) -> None:
     reader = Letters()
     one = proposed(lexical, SPUN)
-    (cases,) = Judge(model_directory("base"), reader).first([one])
+    asked = doubtful(one[0], one[2])
+    (cases,) = judge_with(reader).first([one])
     ((text, places),) = reader.asked
-    assert len(places) == len(cases) > 5
     assert text != SPUN  # something was repaired around them
-    for case, place in zip(cases, places, strict=True):
-        assert len(case.likelihoods) == len(place.phrases) == 1 + len(case.candidates)
+    assert len(places) == len(asked) >= len(cases) > 5
+    for case, place in zip(asked, places, strict=True):
         assert SPUN[case.place.start : case.place.end] == case.place.phrases[0] in place.phrases[0]
+    before = {case.which: case for case in asked}
+    for case in cases:
+        assert len(case.likelihoods) == len(case.place.phrases) == 1 + len(case.candidates)
+        # The screen takes candidates away, and leaves to each of the others its own phrase.
+        whole = before[case.which]
+        ways = dict(zip(whole.candidates, whole.place.phrases[1:], strict=True))
+        assert case.place.phrases == (whole.place.phrases[0], *(ways[i] for i in case.candidates))
+
+
+def test_the_screen_is_its_formula() -> None:
+    forms = [Form("navy", o, 1.0, 1.0, 1.0, "any", "t") for o in ("military", "fleet")]
+    match = Match(0, 4, 2, 3, forms)
+    place = Place(0, 4, ("navy", "military", "fleet"))
+    case = Case(0, Scored(match, 0.5, [0.4, 0.1]), (0, 1), place)
+    rows = Screen.rows(case, [-8.0, -3.0, -9.0])
+    assert rows[:, 2].tolist() == [5.0, -1.0]  # nats by which the first token is likelier than the phrase's
+    assert rows[:, 4].tolist() == [0.0, -6.0]  # and than the best candidate's
+    weights = [0.0] * rows.shape[1]
+    weights[2] = 1.0
+    assert Screen({"weights": weights, "least": 0.5}).choose(case, [-8.0, -3.0, -9.0]) == [0]
+    assert Screen({"weights": weights, "least": 0.2}).choose(case, [-8.0, -3.0, -9.0]) == [0, 1]
+    assert Screen({"weights": weights, "least": 0.999}).choose(case, [-8.0, -3.0, -9.0]) == []
 
 
 def test_only_unclear_places_are_read_again(lexical: Detrans) -> None:
     reader = Letters()
-    judge = Judge(model_directory("base"), reader)
+    judge = judge_with(reader)
     one = proposed(lexical, SPUN)
     (first,) = judge.first([one])
     again = unclear(first, judge._judge(*one, first))
@@ -76,7 +113,7 @@ def test_only_unclear_places_are_read_again(lexical: Detrans) -> None:
 
 
 def test_no_cases(lexical: Detrans) -> None:
-    judge = Judge(model_directory("base"), Letters())
+    judge = judge_with(Letters())
     assert judge.cases([]) == []
     assert judge.cases([proposed(lexical, "")]) == [[]]
     assert judge.score([proposed(lexical, "")]) == [[]]

@@ -70,9 +70,8 @@ def slow(language: LanguageModel, text: str, place: Place, phrase: str) -> tuple
     whole = encode(space + phrase + rest)
     ids = torch.tensor([[lm.BEGIN, *before, *whole]])
     length = ids.shape[1]
-    mask = torch.ones(1, 1, length, length, dtype=torch.bool).tril()
     with torch.inference_mode():
-        states = language.network.states(ids, torch.arange(length)[None], mask)[0, len(before) : -1]
+        states = language.network.states(ids, torch.arange(length)[None])[0][0, len(before) : -1]
         logits = states @ language.network.vectors.T
     each = logits.log_softmax(-1).gather(1, torch.tensor(whole)[:, None])[:, 0].tolist()
     own = len(encode(space + phrase))
@@ -83,7 +82,8 @@ def check(language: LanguageModel, text: str, asked: list[Place]) -> None:
     """Every likelihood is what the plain way gives."""
     (found,) = language.score([(text, asked)])
     for place, likelihoods in zip(asked, found, strict=True):
-        for phrase, likelihood in zip(place.phrases, likelihoods, strict=True):
+        assert list(likelihoods) == list(range(len(place.phrases)))
+        for phrase, likelihood in zip(place.phrases, likelihoods.values(), strict=True):
             expected = slow(language, text, place, phrase)
             assert (likelihood.phrase, likelihood.following) == pytest.approx(expected, abs=0.02)
 
@@ -129,11 +129,15 @@ def test_the_architecture_is_that_of_transformers() -> None:
     ours = Llama(SETTINGS, theirs.state_dict())
     tokens = torch.randint(0, 100, (2, 17))
     positions = torch.arange(17).repeat(2, 1)
-    mask = torch.ones(2, 1, 17, 17, dtype=torch.bool).tril()
+    mask = torch.ones(2, 17, 17, dtype=torch.bool).tril()
     with torch.inference_mode():
         expected = theirs(input_ids=tokens).last_hidden_state
-        got = ours.states(tokens, positions, mask)
-    assert torch.allclose(got, expected, atol=1e-4)
+        got, _ = ours.states(tokens, positions)
+        masked, _ = ours.states(tokens, positions, mask)
+        start, past = ours.states(tokens[:, :9], positions[:, :9])
+        rest, _ = ours.states(tokens[:, 9:], positions[:, 9:], mask[:, 9:], past)
+    for states in (got, masked, torch.cat((start, rest), 1)):
+        assert torch.allclose(states, expected, atol=1e-4)
 
 
 def test_branches_say_what_whole_texts_say(language: LanguageModel) -> None:
@@ -141,20 +145,26 @@ def test_branches_say_what_whole_texts_say(language: LanguageModel) -> None:
     asked = places(text, WORDS)
     check(language, text, asked)
     (found,) = language.score([(text, asked)])
-    mentioned, said, _ = found[0]
+    mentioned, said, _ = found[0].values()
     assert said.total > mentioned.total + 2
 
 
-@pytest.mark.parametrize("tokens", [60, 61, 62, 100])
-def test_cuts_change_nothing(language: LanguageModel, monkeypatch: pytest.MonkeyPatch, tokens: int) -> None:
-    """Wherever a tree ends, what its places see is the same, as long as it reaches back far enough."""
+@pytest.mark.parametrize("tokens", [1, 8, 30])
+def test_groups_change_nothing(language: LanguageModel, monkeypatch: pytest.MonkeyPatch, tokens: int) -> None:
+    """Whatever branches are read together."""
     text = (SENTENCE * 3).strip()
-    monkeypatch.setattr(lm, "TOKENS", tokens)
+    monkeypatch.setattr(lm, "GROUP", tokens)
+    check(language, text, places(text, WORDS))
+
+
+@pytest.mark.parametrize("trunk", [1, 30, 60])
+def test_cuts_change_nothing(language: LanguageModel, monkeypatch: pytest.MonkeyPatch, trunk: int) -> None:
+    """Wherever a window ends, what its places see is the same, as long as it reaches back far enough."""
+    text = (SENTENCE * 3).strip()
+    monkeypatch.setattr(lm, "TRUNK", trunk)
     monkeypatch.setattr(lm, "BEFORE", 1000)
     asked = places(text, WORDS)
-    trees = list(language.trees(text, asked))
-    assert len(trees) > 1
-    assert all(t.size() <= tokens or len({b.place for b in t.branches}) == 1 for t in trees)
+    assert trunk == 60 or len(list(language.windows(text, asked))) > 1
     check(language, text, asked)
 
 
@@ -165,22 +175,24 @@ def test_a_trunk_ends_where_it_should(
     text = (SENTENCE * 3).strip()
     monkeypatch.setattr(lm, "TRUNK", trunk)
     monkeypatch.setattr(lm, "BEFORE", 0)
-    trees = list(language.trees(text, places(text, WORDS)))
-    assert all(max(b.at for b in t.branches) - t.low <= trunk for t in trees)
-    assert sorted({b.place for t in trees for b in t.branches}) == list(range(9))
+    windows = list(language.windows(text, places(text, WORDS)))
+    assert all(max(v.at for v in w.variants) - w.low <= trunk for w in windows)
+    assert sorted({v.place for w in windows for v in w.variants}) == list(range(9))
 
 
-def test_a_batch_of_trees_agrees_with_single_ones(
+def test_a_batch_of_windows_agrees_with_single_ones(
     language: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = (SENTENCE * 12).strip()
     texts = [(text, places(text, WORDS)), ("A navy blue coat", [Place(2, 6, ("navy", "red"))])]
     single = language.score(texts)
-    monkeypatch.setattr(language, "_batches", lambda jobs: [jobs])
+    monkeypatch.setattr(LanguageModel, "_budget", lm.GPU_TOKENS)
     batched = language.score(texts)
     for a, b in zip(single, batched, strict=True):
         for one, other in zip(a, b, strict=True):
-            assert [x.total for x in one] == pytest.approx([x.total for x in other], abs=0.02)
+            assert [x.total for x in one.values()] == pytest.approx(
+                [x.total for x in other.values()], abs=0.02
+            )
 
 
 @pytest.mark.parametrize(
@@ -191,10 +203,31 @@ def test_a_batch_of_trees_agrees_with_single_ones(
 def test_odd_texts_are_scored(language: LanguageModel, text: str) -> None:
     at = text.index("navy")
     place = Place(at, at + 4, ("navy", "military", "\ud800"))
-    (((navy, military, lone),),) = language.score([(text, [place])])
+    ((found,),) = language.score([(text, [place])])
+    navy, military, lone = found.values()
     assert len({navy.phrase, military.phrase, lone.phrase}) == 3
     followed = text[at + 4 : at + 5].strip() != ""
     assert (navy.following < 0) == (military.following < 0) == followed or text[at + 4 : at + 5] == " "
+
+
+def test_a_screen_leaves_out_and_changes_nothing_else(language: LanguageModel) -> None:
+    text = (SENTENCE * 2).strip()
+    asked = places(text, WORDS)
+    (whole,) = language.score([(text, asked)])
+
+    def some(number: int, firsts: dict[int, list[float]]) -> dict[int, list[int]]:
+        assert number == 0
+        assert [len(firsts[i]) for i in range(len(asked))] == [len(p.phrases) for p in asked]
+        for i, first in firsts.items():
+            # "mentioned", "said", "navy" and their like are one token each: the phrase and its first are one.
+            assert first[0] == pytest.approx(whole[i][0].phrase, abs=0.02)
+        return {i: [0, 1] for i in firsts if i % 2}
+
+    (part,) = language.score([(text, asked)], some)
+    assert [list(found) for found in part] == [[0, 1] if i % 2 else [] for i in range(len(asked))]
+    for before, after in zip(whole, part, strict=True):
+        for n, likelihood in after.items():
+            assert likelihood.total == pytest.approx(before[n].total, abs=0.02)
 
 
 def test_nothing_to_score(language: LanguageModel) -> None:
@@ -251,7 +284,8 @@ def test_a_language_model_that_does_not_fit_is_refused() -> None:
 def test_a_judge_for_other_rows_is_refused(tmp_path: Path) -> None:
     save_file({"w1": np.zeros((3, 2), np.float32)}, tmp_path / "judge.safetensors")
     with pytest.raises(ModelError, match=r"cannot load .*judge\.safetensors: its rows have 3 numbers"):
-        Judge(tmp_path, None)._network  # type: ignore[arg-type]  # noqa: B018
+        config = {"screen": {"weights": [], "least": 0.5}}
+        Judge(tmp_path, config, None)._network  # type: ignore[arg-type]  # noqa: B018
 
 
 def test_the_network_is_its_formula() -> None:

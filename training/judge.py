@@ -29,23 +29,15 @@ import torch
 import detrans.fourbit
 import detrans.llama
 import detrans.lm
-from benchmarks.gold import located, plain
-from benchmarks.testsets import passages
 from detrans import Detrans
 from detrans.assets import read_config
 from detrans.judge import CaseFeatures, Judge, Proposed
-from detrans.lm import LanguageModel, Likelihood, Place
+from detrans.lm import LanguageModel, Likelihood, Place, Wanted
 from training.corpora import DEFAULT, documents
 from training.manifest import write
 from training.network import Example, train
-from training.texts import WRITTEN, Marks, propose, right, without_own
+from training.texts import JUDGED, WRITTEN, Marks, kept_apart, propose, right, seen, without_own
 
-# Files whose texts train the judge. The others train the language model (`training.tune`), so that the
-# judge meets likelihoods of text unknown to both.
-JUDGED = (
-    *("academia", "business2", "commerce", "crime", "culture2", "entertainment", "household"),
-    *("opinion", "sport", "vocabulary5", "world"),
-)
 HIDDEN_UNITS = 48
 CLEAN = 150  # clean documents at most
 
@@ -59,17 +51,21 @@ class Memory:
             digest.update(inspect.getsource(module).encode())
         for part in ("language.safetensors", "language.json", "adapter.safetensors"):
             digest.update((model / part).read_bytes())
+        config = read_config(model)
+        digest.update(repr(config["screen"]).encode())
         self._path = cache / f"{name}-{digest.hexdigest()[:12]}.pickle"
-        self._known: dict[bytes, list[list[Likelihood]]] = {}
+        self._known: dict[bytes, list[list[dict[int, Likelihood]]]] = {}
         if self._path.exists():
             self._known = pickle.loads(self._path.read_bytes())
-        self._language = LanguageModel(model, read_config(model))
+        self._language = LanguageModel(model, config)
 
-    def score(self, texts: Sequence[tuple[str, Sequence[Place]]]) -> list[list[list[Likelihood]]]:
-        keys = [hashlib.sha256(repr(one).encode("utf-8", "replace")).digest() for one in texts]
-        new = {key: one for key, one in zip(keys, texts, strict=True) if key not in self._known}
-        self._known.update(zip(new, self._language.score(list(new.values())), strict=True))
-        return [self._known[key] for key in keys]
+    def score(
+        self, texts: Sequence[tuple[str, Sequence[Place]]], wanted: Wanted | None = None
+    ) -> list[list[dict[int, Likelihood]]]:
+        key = hashlib.sha256(repr((texts, wanted is None)).encode("utf-8", "replace")).digest()
+        if key not in self._known:
+            self._known[key] = self._language.score(texts, wanted)
+        return self._known[key]
 
     def save(self) -> None:
         self._path.write_bytes(pickle.dumps(self._known))
@@ -79,8 +75,8 @@ def proposals(path: Path | None, corpora: Path) -> Iterator[tuple[Proposed, Mark
     """The texts of a gold file and their marks; without one, clean documents that pass the first gate."""
     if path is not None:
         product = without_own(path)
-        for gold in passages(path):
-            yield propose(product._counting, product._lexicon, plain(gold)), located(gold)
+        for text, marks in seen(path):
+            yield propose(product._counting, product._lexicon, text), marks
         return
     product = Detrans(model="none")
     for name in ("news.train", "wikipedia.train", "science.train"):
@@ -98,16 +94,18 @@ def proposals(path: Path | None, corpora: Path) -> Iterator[tuple[Proposed, Mark
 def texts(model: Path, path: Path | None, corpora: Path, cache: Path, again: bool) -> list[list[Example]]:
     """The cases of each text as read first, or as read last with the judge that is there."""
     memory = Memory(model, cache, path.stem if path else "clean")
-    judge = Judge(model, memory)
+    judge = Judge(model, read_config(model), memory)
     found = []
     for proposed, marks in proposals(path, corpora):
         (cases,) = judge.cases([proposed]) if again else judge.first([proposed])
         rows, starts = CaseFeatures(*proposed, cases).rows()
         text = proposed[0].text
+        labels = [right(case.scored.match, text, marks, case.candidates) for case in cases]
         found.append(
             [
-                Example(some, right(case.scored.match, text, marks, case.candidates))
-                for case, some in zip(cases, np.split(rows, starts)[1:], strict=True)
+                Example(some, each)
+                for case, some, each in zip(cases, np.split(rows, starts)[1:], labels, strict=True)
+                if not kept_apart(case.scored.match, case.candidates, each)
             ]
         )
     memory.save()

@@ -26,12 +26,13 @@ from training.table import write_table
 UPOS = {"v": "VERB", "n": "NOUN", "a": "ADJ"}
 # Many a word is a verb and a noun in the same form ("store"); what stands before it mostly tells which.
 BEFORE = {
-    "n": "a an the this that these those my your his her its our their of in for with at by from on into no "
+    "n": "a an the this these those my your his her its our their of in for with at by from on into no "
     "each every some any another both many few several such own 's",
     "v": "to i you we they he she it who will would can could must should may might shall not don't didn't "
     "doesn't won't can't couldn't wouldn't shouldn't never let's let",
 }
 KIND = {word: pos for pos, words in BEFORE.items() for word in words.split()}
+IS = {"it's", "he's", "she's", "that's", "there's", "here's", "what's", "who's", "where's", "how's"}
 LAST_WORD = re.compile(r"([\w’']+|’s|'s)\s+$")
 Pairs = dict[tuple[str, str, str], int]  # spun, original, part of speech where it is known
 
@@ -62,7 +63,9 @@ def kind(before: str) -> str:
     """Whether a noun or a verb follows, "n" or "v"; "" where what stands before does not tell."""
     last = LAST_WORD.search(before)
     word = last[1].lower().replace("’", "'") if last else ""
-    return "n" if word.endswith("'s") and word != "let's" else KIND.get(word, "")
+    if word in KIND or word in IS:
+        return KIND.get(word, "")
+    return "n" if word.endswith("'s") else ""
 
 
 def normal(pairs: Pairs) -> Pairs:

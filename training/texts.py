@@ -17,6 +17,15 @@ from detrans.scorers import LexicalScorer
 from detrans.spin import UNSEEN_FAMILY
 
 WRITTEN = Path(__file__).parent / "written"
+# Files whose texts train the judge. The others train its language model (`training.tune`), so that the
+# judge meets likelihoods of text unknown to both.
+JUDGED = (
+    *("academia", "business2", "celebrity", "commerce", "crime", "culture2", "entertainment", "heritage"),
+    *("household", "opinion", "research", "sport", "vocabulary5", "wellness", "world"),
+)
+# Files that train neither the language model nor the judge: what these do with other programs' work
+# is measured on them, their own pairs left out.
+APART = ("leisure", "life", "technology")
 Marks = list[tuple[int, int, bool, list[str]]]
 
 

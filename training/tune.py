@@ -23,7 +23,6 @@ import random
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 import torch
@@ -41,24 +40,25 @@ from detrans.judge import Case, doubtful, log
 from detrans.lexicon import Lexicon
 from detrans.lexicon.compiled import shipped_forms
 from detrans.llama import Llama
-from detrans.lm import LanguageModel, Place, Tree, lay_out
+from detrans.lm import LanguageModel, Place, Window
 from detrans.scorers import LexicalScorer
 from detrans.spin import Spinner
 from training.corpora import DEFAULT
 from training.examples import HIDDEN, IGNORE, stream, target
-from training.judge import JUDGED
 from training.manifest import write
-from training.texts import WRITTEN, kept_apart, propose, right, seen, without_own
+from training.texts import APART, JUDGED, WRITTEN, kept_apart, propose, right, seen, without_own
 
 RANK = 8
 LOWEST = 8  # layers below are left as they are
 PEAK = 1e-3  # learning rate; falls to nothing as time runs out
 WARM = 30  # steps
 MIX_PEAK = 5e-3  # of the three weights below
-STEP_TOKENS = 1600  # of trees, at least, for one step
+STEP_TOKENS = 1600  # of windows, at least, for one step
+LEAST = 0.01  # the proposer's probability of a candidate that is asked for
+PLACES = 32  # asked for on one window
 GPU_BATCH = 16_384  # tokens at once on a GPU, padding included
 OWN = 0.4  # share of the steps on written texts
-TREES = 2  # of one spun document
+WINDOWS = 1  # of one spun document
 MOST_REPAIRED = 0.8  # of a text's damage, while the rest is asked for
 # Which process of how many this is, as torchrun says.
 NUMBER, PROCESSES = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
@@ -66,14 +66,14 @@ NUMBER, PROCESSES = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SI
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A doubtful place on a tree: what the proposer thinks (ln P) of *keep* and each candidate, and
+    """A doubtful place in a window: what the proposer thinks (ln P) of *keep* and each candidate, and
     which of them are right."""
 
     prior: list[float]
     right: list[bool]
 
 
-Asked = tuple[Tree, list[Question]]  # in the order of the tree's branches
+Asked = tuple[Window, list[Question]]  # in the order of the window's variants
 Mend = tuple[int, int, str]  # start, end, what stood there
 
 
@@ -84,14 +84,16 @@ def asked(
     questions: list[tuple[Place, Question]],
     rng: random.Random,
 ) -> list[Asked]:
-    """The trees of a text, some of its mends made, and what is asked on each."""
+    """The windows of a text, some of its mends made, and what is asked on each."""
     share = rng.uniform(0, MOST_REPAIRED)
     made = [Edit(*mend, "gold", 1.0, "") for mend in mends if rng.random() < share]
     context = Repaired(text, made)
     found = []
-    for tree in language.trees(context.text, [context.place(place) for place, _ in questions]):
-        numbers = [number for number, _ in groupby(b.place for b in tree.branches)]
-        found.append((tree, [questions[n][1] for n in numbers]))
+    for window in language.windows(context.text, [context.place(place) for place, _ in questions]):
+        numbers = sorted({v.place for v in window.variants})
+        numbers = sorted(rng.sample(numbers, min(PLACES, len(numbers))))
+        window.variants = [v for n in numbers for v in window.variants if v.place == n]
+        found.append((window, [questions[n][1] for n in numbers]))
     return found
 
 
@@ -100,13 +102,13 @@ def prior(case: Case) -> list[float]:
 
 
 def written(language: LanguageModel, path: Path, rng: random.Random) -> list[Asked]:
-    """The trees of the texts of a gold file that are not in the manner of the unseen family."""
+    """The windows of the texts of a gold file that are not in the manner of the unseen family."""
     detrans = without_own(path)
     found: list[Asked] = []
     for text, marks in seen(path):
         document, _, scored = propose(detrans._counting, detrans._lexicon, text)
         questions = []
-        for case in doubtful(document, scored):
+        for case in doubtful(document, scored, LEAST):
             candidates, match = case.candidates, case.scored.match
             labels = right(match, text, marks, candidates)
             if kept_apart(match, candidates, labels):
@@ -120,13 +122,13 @@ def written(language: LanguageModel, path: Path, rng: random.Random) -> list[Ask
 def spun(
     language: LanguageModel, corpora: Path, scorer: LexicalScorer, rng: random.Random
 ) -> Iterator[Asked]:
-    """Endless trees of documents damaged on the fly."""
+    """Endless windows of documents damaged on the fly."""
     lexicon = Lexicon([f for f in shipped_forms() if not f.held_out])
     for damaged in stream(corpora, rng, Spinner(lexicon)):
         document, _, scored = propose(scorer, lexicon, damaged.text)
         starts = [s.start for s in damaged.spans]
         questions = []
-        for case in doubtful(document, scored):
+        for case in doubtful(document, scored, LEAST):
             match, place = case.scored.match, case.place
             choice = target(match, damaged, starts, len(match.candidates))
             if choice == IGNORE:
@@ -140,7 +142,7 @@ def spun(
             questions.append((Place(place.start, place.end, tuple(phrases)), Question(priors, labels)))
         mends = [(s.start, s.end, s.original) for s in damaged.spans]
         found = asked(language, damaged.text, mends, questions, rng)
-        yield from rng.sample(found, min(TREES, len(found)))
+        yield from rng.sample(found, min(WINDOWS, len(found)))
 
 
 class Tuned(Llama):
@@ -173,9 +175,7 @@ def fresh(network: Llama) -> dict[str, Tensor]:
 def losses(language: LanguageModel, group: list[Asked], mix: Tensor) -> tuple[Tensor, int, int]:
     """-ln P(right) of each question (N,); how many had to be repaired, and how many of these would be."""
     device = language.device
-    values = language.log_probabilities(lay_out([tree for tree, _ in group]).to(device))
-    sizes = [len(b.tokens) for tree, _ in group for b in tree.branches]
-    totals = torch.stack([piece.sum() for piece in torch.split(values, sizes)])
+    totals = language.log_probabilities([window for window, _ in group]).sum(1)
     result, at, damaged, repaired = [], 0, 0, 0
     for question in (q for _, questions in group for q in questions):
         scores = totals[at : at + len(question.right)] * mix[0].exp()
@@ -243,12 +243,12 @@ class Run:
             settings["lr"] = peak * min(1.0, (self.step + 1) / WARM) * left
         self._optimizer.step()
         self.step += 1
-        self.tokens += int(summed(torch.tensor(sum(tree.size() for tree, _ in some))))
+        self.tokens += int(summed(torch.tensor(sum(window.size() for window, _ in some))))
         return float(summed(total))
 
     @torch.no_grad()
     def evaluate(self, held: list[Asked], budget: int | None) -> dict[str, float]:
-        """Loss and share of the damaged places that would be repaired, of held-out trees."""
+        """Loss and share of the damaged places that would be repaired, of held-out windows."""
         sums = torch.zeros(4)
         for group in batches(held, lambda x: x[0].size(), budget):
             found, damaged, repaired = losses(self.language, group, self.mix)
@@ -305,8 +305,8 @@ def main() -> None:
     run = Run(language, args.folder, args.resume)
     budget = GPU_BATCH if language.device.type == "cuda" else None
     rng = random.Random(f"{args.seed}/{run.step}/{NUMBER}")  # pieces of a run see other text
-    paths = [path for path in sorted(WRITTEN.glob("*.gold")) if path.stem not in JUDGED]
-    texts = [tree for path in paths for tree in written(language, path, rng)]
+    paths = [path for path in sorted(WRITTEN.glob("*.gold")) if path.stem not in (*JUDGED, *APART)]
+    texts = [window for path in paths for window in written(language, path, rng)]
     held = written(language, DATA / "written_dev.gold", random.Random(0))[::4][NUMBER::PROCESSES]
     sources = [endless(texts, rng), spun(language, args.corpora, Detrans()._counting, rng)]
 
@@ -319,7 +319,7 @@ def main() -> None:
             run.save()
         source = sources[rng.random() >= OWN]
         some: list[Asked] = []
-        while sum(tree.size() for tree, _ in some) < STEP_TOKENS / PROCESSES:
+        while sum(window.size() for window, _ in some) < STEP_TOKENS / PROCESSES:
             some.append(next(source))
         recent.append(run.learn(some, budget, 1 - run.spent / args.minutes))
         run.spent = float(summed(torch.tensor((time.monotonic() - begun) / 60))) / PROCESSES
