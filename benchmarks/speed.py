@@ -186,7 +186,9 @@ def main() -> None:
 
     seconds: dict[float, float] = {}
     for share in SHARES:
-        spun = source.draw(args.documents if share < 1 else max(args.documents // 10, 4), share)
+        # As many as it takes for one to be spun.
+        count = max(args.documents, round(1 / share) if share else 0)
+        spun = source.draw(count if share < 1 else max(args.documents // 10, 4), share)
         ours = measured(spun)
         seconds[share] = ours / sum(map(len, spun)) * 1e6
         report(f"repair, {share:.0%} spun", 1 / seconds[share], "MB/s")

@@ -81,6 +81,8 @@ def load(corpora: Path | None, gold: Path | None) -> dict[str, list[str]]:
     wild = sorted((DATA / "wild").glob("*.gold"))
     if wild:
         sets["wild"] = [t for path in wild for t in passages(path)]
+    if (DATA / "programs.gold").exists():
+        sets["programs"] = passages(DATA / "programs.gold")
     if corpora is not None:
         sets["synthetic"] = synthetic(corpora, held_out=False)
         sets["synthetic, unseen pairs"] = synthetic(corpora, held_out=True)

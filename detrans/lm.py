@@ -28,7 +28,7 @@ from detrans.fourbit import unpack_all
 from detrans.llama import Llama, Past, adapt
 
 BEGIN = 1  # the token before a text
-FOLLOWING = 5  # tokens after the phrase that speak for or against it
+FOLLOWING = 7  # tokens after the phrase that speak for or against it
 BEFORE = 64  # tokens that the first place of a trunk sees, where the text has as many
 TRUNK = 320  # tokens from a trunk's first to the last place on it, at most
 GROUP = 192  # tokens of branches read at once, unless one alone has more: attention grows with the square

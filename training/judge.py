@@ -40,6 +40,7 @@ from training.texts import JUDGED, WRITTEN, Marks, kept_apart, propose, right, s
 
 HIDDEN_UNITS = 48
 CLEAN = 150  # clean documents at most
+TEXTS = 32  # of a file, at most
 
 
 class Memory:
@@ -75,7 +76,7 @@ def proposals(path: Path | None, corpora: Path) -> Iterator[tuple[Proposed, Mark
     """The texts of a gold file and their marks; without one, clean documents that pass the first gate."""
     if path is not None:
         product = without_own(path)
-        for text, marks in seen(path):
+        for text, marks in islice(seen(path), TEXTS):
             yield propose(product._counting, product._lexicon, text), marks
         return
     product = Detrans(model="none")

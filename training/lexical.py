@@ -27,7 +27,7 @@ from training.corpora import DEFAULT
 from training.examples import HIDDEN, IGNORE, stream, target
 from training.manifest import write
 from training.network import Example, train
-from training.texts import APART, WRITTEN, kept_apart, right, seen, without_own
+from training.texts import WRITTEN, kept_apart, right, seen, without_own
 
 LEXICAL = Path("models/lexical")
 HIDDEN_UNITS = 32
@@ -91,8 +91,7 @@ def main() -> None:
     examples = list(thinned(spun(args.corpora, ngrams, args.documents, rng), rng))
     held = len(examples) // 20
     for path in sorted(WRITTEN.glob("*.gold")):
-        if path.stem not in APART:
-            examples += thinned(written(path, ngrams), rng)
+        examples += thinned(written(path, ngrams), rng)
     print(f"{len(examples):,} examples", flush=True)
     train(examples, held, HIDDEN_UNITS, EPOCHS, 1024, LEXICAL / "scorer.safetensors")
     write(LEXICAL)

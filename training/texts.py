@@ -23,9 +23,6 @@ JUDGED = (
     *("academia", "business2", "celebrity", "commerce", "crime", "culture2", "entertainment", "heritage"),
     *("household", "opinion", "research", "sport", "vocabulary5", "wellness", "world"),
 )
-# Files that train neither the language model nor the judge: what these do with other programs' work
-# is measured on them, their own pairs left out.
-APART = ("leisure", "life", "technology")
 Marks = list[tuple[int, int, bool, list[str]]]
 
 

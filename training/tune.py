@@ -46,7 +46,7 @@ from detrans.spin import Spinner
 from training.corpora import DEFAULT
 from training.examples import HIDDEN, IGNORE, stream, target
 from training.manifest import write
-from training.texts import APART, JUDGED, WRITTEN, kept_apart, propose, right, seen, without_own
+from training.texts import JUDGED, WRITTEN, kept_apart, propose, right, seen, without_own
 
 RANK = 8
 LOWEST = 8  # layers below are left as they are
@@ -305,7 +305,7 @@ def main() -> None:
     run = Run(language, args.folder, args.resume)
     budget = GPU_BATCH if language.device.type == "cuda" else None
     rng = random.Random(f"{args.seed}/{run.step}/{NUMBER}")  # pieces of a run see other text
-    paths = [path for path in sorted(WRITTEN.glob("*.gold")) if path.stem not in (*JUDGED, *APART)]
+    paths = [path for path in sorted(WRITTEN.glob("*.gold")) if path.stem not in JUDGED]
     texts = [window for path in paths for window in written(language, path, rng)]
     held = written(language, DATA / "written_dev.gold", random.Random(0))[::4][NUMBER::PROCESSES]
     sources = [endless(texts, rng), spun(language, args.corpora, Detrans()._counting, rng)]
