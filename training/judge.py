@@ -8,7 +8,7 @@ elsewhere. Clean documents of the training corpora that pass the first gate are 
 
 The second reading of a text depends on the judge's first verdict. So a judge is trained on the cases
 as first read, and then, on these and on all cases as last read with that judge, the final one. What
-the language model says, some forty minutes on two cores, is kept in --cache.
+the language model says, some thirty minutes on two cores, is kept in --cache.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ from training.texts import JUDGED, WRITTEN, Marks, kept_apart, propose, right, s
 
 HIDDEN_UNITS = 48
 CLEAN = 150  # clean documents at most
-TEXTS = 32  # of a file, at most
 
 
 class Memory:
@@ -76,7 +75,7 @@ def proposals(path: Path | None, corpora: Path) -> Iterator[tuple[Proposed, Mark
     """The texts of a gold file and their marks; without one, clean documents that pass the first gate."""
     if path is not None:
         product = without_own(path)
-        for text, marks in islice(seen(path), TEXTS):
+        for text, marks in seen(path):
             yield propose(product._counting, product._lexicon, text), marks
         return
     product = Detrans(model="none")
