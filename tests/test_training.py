@@ -20,6 +20,7 @@ from detrans.llama import Llama, adapt
 from detrans.lm import LanguageModel
 from detrans.scorers import Network
 from training.network import Example, train
+from training.screen import fit
 from training.table import rejected, write_table
 from training.texts import right, styles
 from training.tune import Run, Tuned, fresh, written
@@ -130,6 +131,14 @@ def test_a_small_network_learns_which_row_is_right(tmp_path: Path) -> None:
     rows = np.concatenate([e.rows for e in examples[:40]])
     chosen = network.cases(rows, np.arange(0, 120, 3)).reshape(-1, 3).argmax(1)
     assert np.mean(chosen == [e.right.index(True) for e in examples[:40]]) > 0.9
+
+
+def test_the_screen_is_fitted() -> None:
+    rng = np.random.default_rng(0)
+    table = np.column_stack((np.ones(4000), rng.normal(size=(4000, 2))))
+    probability = 1 / (1 + np.exp(-(table @ np.array([-1.0, 2.0, 0.0]))))
+    weights = fit(table, (rng.random(4000) < probability).tolist())
+    assert weights == pytest.approx([-1.0, 2.0, 0.0], abs=0.2)
 
 
 @pytest.fixture
