@@ -22,13 +22,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from detrans import lm
 from detrans.articles import agreeing_article
 from detrans.context import Repaired
 from detrans.document import Document
 from detrans.errors import ModelError
 from detrans.features import Rows, family_kind
-from detrans.lm import Likelihood, Place
+from detrans.lm import Likelihood, Place, Wanted
 from detrans.normalise import Scored, choose, in_place
 from detrans.scorers import Network
 from detrans.segment import sentence_spans
@@ -106,7 +105,8 @@ class Screen:
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        self._weights, self._least = np.array(settings["weights"]), float(settings["least"])
+        least = float(settings["least"])
+        self._weights, self._least = np.array(settings["weights"]), math.log(least / (1 - least))
 
     @staticmethod
     def rows(case: Case, firsts: Sequence[float]) -> npt.NDArray[np.float64]:
@@ -123,7 +123,7 @@ class Screen:
     def choose(self, case: Case, firsts: Sequence[float]) -> list[int]:
         """The numbers of the candidates that are worth it."""
         score = self.rows(case, firsts) @ self._weights
-        return [int(n) for n in np.flatnonzero(score >= math.log(self._least / (1 - self._least)))]
+        return [int(n) for n in np.flatnonzero(score >= self._least)]
 
 
 def log(p: float) -> float:
@@ -230,7 +230,7 @@ class Reader(Protocol):
     """What a judge asks of a `LanguageModel`."""
 
     def score(
-        self, texts: Sequence[tuple[str, Sequence[Place]]], wanted: lm.Wanted | None = None
+        self, texts: Sequence[tuple[str, Sequence[Place]]], wanted: Wanted | None = None
     ) -> list[list[dict[int, Likelihood]]]: ...
 
 
@@ -263,13 +263,17 @@ class Judge:
 
     def first(self, proposed: Sequence[Proposed]) -> list[list[Case]]:
         """The doubtful places of each document as read among the proposer's own repairs."""
-        return self._read(
-            [
-                (Repaired(document.text, choose(document, scored, PROPOSED)), doubtful(document, scored))
-                for document, _, scored in proposed
-            ],
-            self._screen,
-        )
+        texts = [
+            (Repaired(document.text, choose(document, scored, PROPOSED)), doubtful(document, scored))
+            for document, _, scored in proposed
+        ]
+
+        def wanted(number: int, firsts: dict[int, list[float]]) -> dict[int, list[int]]:
+            cases = texts[number][1]
+            some = {which: self._screen.choose(cases[which], each) for which, each in firsts.items()}
+            return {which: [0, *(n + 1 for n in left)] for which, left in some.items() if left}
+
+        return self._read(texts, wanted)
 
     def _again(self, proposed: Sequence[Proposed], found: list[list[Case]]) -> list[list[Case]]:
         """`found` with the unclear cases read again, among the repairs that it leads to."""
@@ -286,15 +290,10 @@ class Judge:
         return result
 
     def _read(
-        self, texts: list[tuple[Repaired, list[Case]]], screen: Screen | None = None
+        self, texts: list[tuple[Repaired, list[Case]]], wanted: Wanted | None = None
     ) -> list[list[Case]]:
-        """The cases of each text, and of each case the candidates, that pass the screen, with what the
-        language model says of them there."""
-
-        def wanted(number: int, firsts: dict[int, list[float]]) -> dict[int, list[int]]:
-            assert screen
-            some = {which: screen.choose(texts[number][1][which], each) for which, each in firsts.items()}
-            return {which: [0, *(n + 1 for n in left)] for which, left in some.items() if left}
+        """The cases of each text, and of each case the candidates, that are wanted, with what the language
+        model says of them there."""
 
         asked = [(context.text, [context.place(case.place) for case in cases]) for context, cases in texts]
         return [
@@ -303,9 +302,7 @@ class Judge:
                 for case, fit in zip(cases, fits, strict=True)
                 if fit
             ]
-            for (_, cases), fits in zip(
-                texts, self._language.score(asked, wanted if screen else None), strict=True
-            )
+            for (_, cases), fits in zip(texts, self._language.score(asked, wanted), strict=True)
         ]
 
     def _judge(

@@ -85,6 +85,11 @@ class Variant:
         """Tokens that the trunk foretells."""
         return len(self.tokens) if self.trunk else 1
 
+    @property
+    def left(self) -> int:
+        """Tokens that a branch must foretell, and so must read: of them all but the last."""
+        return len(self.tokens) - self.told
+
 
 @dataclass(slots=True)
 class Window:
@@ -109,9 +114,24 @@ class Window:
         return variant.at - self.low + 1
 
     def size(self) -> int:
-        """Tokens to read where nothing is left out; a variant's last foretells nothing that is asked for."""
-        branches = (len(v.tokens) - 1 for v in self.variants if not v.trunk)
-        return 1 + self.high - self.low + sum(branches)
+        """Tokens to read where nothing is left out."""
+        return 1 + self.high - self.low + sum(v.left for v in self.variants)
+
+
+@dataclass(slots=True)
+class Asked:
+    """Tokens whose ln P is asked for, each with its row: of the state that foretells it; and what it counts
+    for: 2 n for the phrase of variant n, 2 n + 1 for what follows that."""
+
+    row: list[int] = field(default_factory=list)
+    target: list[int] = field(default_factory=list)
+    part: list[int] = field(default_factory=list)
+
+    def add(self, n: int, variant: Variant, tokens: range, row: int) -> None:
+        """Some tokens of variant n, the first foretold by the state in `row`, the others by the next."""
+        self.row += range(row, row + len(tokens))
+        self.target += variant.tokens[tokens.start : tokens.stop]
+        self.part += [2 * n + (j >= variant.own) for j in tokens]
 
 
 @dataclass(slots=True)
@@ -223,13 +243,13 @@ class LanguageModel:
         chosen = set(range(len(asked)))
         if wanted:
             chosen = set()
-            firsts = iter(enumerate(first.tolist()))
+            firsts, numbers = first.tolist(), iter(range(len(asked)))
             for number, window in jobs:
-                told: dict[int, dict[int, tuple[int, float]]] = {}
-                for v, one in zip(window.variants, firsts, strict=False):
-                    told.setdefault(v.place, {})[v.phrase] = one
-                named = wanted(number, {p: [ln for _, ln in some.values()] for p, some in told.items()})
-                chosen |= {told[place][n][0] for place, numbers in named.items() for n in numbers}
+                told: dict[int, list[int]] = {}  # of each place its variants' numbers, phrase by phrase
+                for v in window.variants:
+                    told.setdefault(v.place, []).append(next(numbers))
+                named = wanted(number, {place: [firsts[n] for n in some] for place, some in told.items()})
+                chosen |= {told[place][phrase] for place, some in named.items() for phrase in some}
         known = known + self._branches(windows, past, chosen)
         for n, ((number, variant), values) in enumerate(zip(asked, known.tolist(), strict=True)):
             if n in chosen:
@@ -245,35 +265,30 @@ class LanguageModel:
         much as the trunk foretells of phrase and following tokens (N, 2)."""
         length = max(len(window.tokens) for window in windows)
         tokens = torch.zeros(len(windows), length, dtype=torch.long)
-        owner: list[int] = []
-        before: list[int] = []
-        target: list[int] = []
+        asked = Asked()
         first: list[int] = []
         for number, window in enumerate(windows):
             tokens[number, : len(window.tokens)] = torch.tensor(window.tokens)
             for v in window.variants:
-                owner += [2 * len(first) + (j >= v.own) for j in range(v.told)]
-                at = number * length + window.leaves(v) - 1
-                first.append(len(before))
-                before += range(at, at + v.told)
-                target += v.tokens[: v.told]
+                n = len(first)
+                first.append(len(asked.row))
+                asked.add(n, v, range(v.told), number * length + window.leaves(v) - 1)
         positions = torch.arange(length, device=self.device).expand(len(windows), -1)
         states, past = self.network.states(tokens.to(self.device), positions)
-        values = self._foretold(states.flatten(0, 1), before, target)
-        return past, values[self._tensor(first)], self._sums(2 * len(first), owner, values)
+        values = self._foretold(states.flatten(0, 1), asked)
+        return past, values[self._tensor(first)], self._sums(len(first), asked, values)
 
     def _branches(self, windows: list[Window], past: Past, chosen: set[int]) -> Tensor:
         """ln P of what the branches among the chosen variants foretell, as `_trunks` gives it for all."""
         variants = [(number, v) for number, window in enumerate(windows) for v in window.variants]
         groups: list[Group] = []
         for n, (number, v) in enumerate(variants):
-            size = len(v.tokens) - v.told
-            if n not in chosen or not size:
+            if n not in chosen or not v.left:
                 continue
-            if not groups or groups[-1].window != number or groups[-1].size + size > GROUP:
+            if not groups or groups[-1].window != number or groups[-1].size + v.left > GROUP:
                 groups.append(Group(number))
             groups[-1].numbers.append(n)
-            groups[-1].size += size
+            groups[-1].size += v.left
         total = torch.zeros(len(variants), 2, device=self.device)
         for some in batches(groups, lambda g: g.size + len(windows[g.window].tokens), self._budget):
             length = max(group.size for group in some)
@@ -281,49 +296,45 @@ class LanguageModel:
             tokens, positions = (torch.zeros(len(some), length, dtype=torch.long) for _ in range(2))
             seen = torch.zeros(len(some), length, reach + length, dtype=torch.bool)
             seen[:, :, reach:] = torch.eye(length, dtype=torch.bool)  # padding sees itself: else all is NaN
-            owner: list[int] = []
-            before: list[int] = []
-            target: list[int] = []
+            asked = Asked()
             for row, group in enumerate(some):
                 at = 0
                 for n in group.numbers:
                     v = variants[n][1]
-                    size, leaves = len(v.tokens) - 1, windows[group.window].leaves(v)
-                    tokens[row, at : at + size] = torch.tensor(v.tokens[:-1])
-                    positions[row, at : at + size] = torch.arange(leaves, leaves + size)
-                    seen[row, at : at + size, :leaves] = True
-                    own = slice(reach + at, reach + at + size)
-                    seen[row, at : at + size, own] = torch.ones(size, size, dtype=torch.bool).tril()
-                    owner += [2 * n + (j >= v.own) for j in range(1, size + 1)]
-                    before += range(row * length + at, row * length + at + size)
-                    target += v.tokens[1:]
-                    at += size
+                    leaves, end = windows[group.window].leaves(v), at + v.left
+                    tokens[row, at:end] = torch.tensor(v.tokens[:-1])
+                    positions[row, at:end] = torch.arange(leaves, leaves + v.left)
+                    seen[row, at:end, :leaves] = True
+                    own = torch.ones(v.left, v.left, dtype=torch.bool).tril()
+                    seen[row, at:end, reach + at : reach + end] = own
+                    asked.add(n, v, range(1, len(v.tokens)), row * length + at)
+                    at = end
             mine = [(k[:, :, :reach], v[:, :, :reach]) for k, v in past]
             if len(windows) > 1 or len(some) > 1:
                 which = self._tensor([group.window for group in some])
                 mine = [(k[which], v[which]) for k, v in mine]
             inputs = [t.to(self.device) for t in (tokens, positions, seen)]
             states, _ = self.network.states(inputs[0], inputs[1], inputs[2], mine)
-            values = self._foretold(states.flatten(0, 1), before, target)
-            total = total + self._sums(2 * len(variants), owner, values)
+            values = self._foretold(states.flatten(0, 1), asked)
+            total = total + self._sums(len(variants), asked, values)
         return total
 
     def _tensor(self, numbers: list[int]) -> Tensor:
         return torch.tensor(numbers, device=self.device)
 
-    def _sums(self, count: int, owner: list[int], values: Tensor) -> Tensor:
-        """Values (M,) added up by their owners, as (count / 2, 2)."""
-        zeros = torch.zeros(count, device=self.device)
-        return zeros.index_add(0, self._tensor(owner), values).view(-1, 2)
+    def _sums(self, count: int, asked: Asked, values: Tensor) -> Tensor:
+        """Values (M,) of what was asked, added up: of each variant, phrase and what follows (count, 2)."""
+        zeros = torch.zeros(2 * count, device=self.device)
+        return zeros.index_add(0, self._tensor(asked.part), values).view(-1, 2)
 
-    def _foretold(self, states: Tensor, before: list[int], target: list[int]) -> Tensor:
-        """ln P (M,) of target tokens, each foretold by one of the states (R, D)."""
-        rows, which = torch.unique(self._tensor(before), return_inverse=True)
+    def _foretold(self, states: Tensor, asked: Asked) -> Tensor:
+        """ln P (M,) of what is asked, each token foretold by one of the states (R, D)."""
+        rows, which = torch.unique(self._tensor(asked.row), return_inverse=True)
         vectors = self.network.vectors
         whole = [
             functional.linear(some, vectors).float().logsumexp(-1) for some in torch.split(states[rows], ROWS)
         ]
-        own = (states[rows][which].float() * vectors[self._tensor(target)].float()).sum(-1)
+        own = (states[rows][which].float() * vectors[self._tensor(asked.target)].float()).sum(-1)
         return own - torch.cat(whole)[which]
 
 

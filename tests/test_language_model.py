@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -154,7 +155,23 @@ def test_groups_change_nothing(language: LanguageModel, monkeypatch: pytest.Monk
     """Whatever branches are read together."""
     text = (SENTENCE * 3).strip()
     monkeypatch.setattr(lm, "GROUP", tokens)
-    check(language, text, places(text, WORDS))
+    asked = places(text, WORDS)
+    (window,) = language.windows(text, asked)
+    longest = max(v.left for v in window.variants)
+    states, read = language.network.states, []
+
+    def noted(ids: torch.Tensor, *rest: Any) -> Any:
+        read.append(ids.shape[1])
+        return states(ids, *rest)
+
+    monkeypatch.setattr(language.network, "states", noted)
+    language.score([(text, asked)])
+    assert read[0] == len(window.tokens)
+    assert len(read) > 2
+    assert all(size <= max(tokens, longest) for size in read[1:])
+    monkeypatch.undo()
+    monkeypatch.setattr(lm, "GROUP", tokens)
+    check(language, text, asked)
 
 
 @pytest.mark.parametrize("trunk", [1, 30, 60])

@@ -64,7 +64,7 @@ def test_any_text_survives(lexical: Detrans, text: str) -> None:
 
 
 def spun_texts(spinner: Spinner) -> list[str]:
-    return [spinner.spin(CLEAN * (1 + seed % 3), seed).text for seed in range(6)]
+    return [spinner.spin(CLEAN * (1 + seed % 3), seed).text for seed in range(12)]
 
 
 def test_cleaning_twice_changes_nothing_more(detrans: Detrans, spinner: Spinner) -> None:

@@ -12,9 +12,8 @@ those of the test sets.
 from __future__ import annotations
 
 import argparse
-import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -39,7 +38,7 @@ from detrans.segment import sentence_spans
 from detrans.spin import Span, Spinner, Spun
 from training.corpora import DEFAULT, documents, paragraphs
 from training.examples import restored
-from training.manifest import write
+from training.manifest import write_config
 from training.texts import WRITTEN, without_own
 
 LEXICAL = Path("models/lexical")
@@ -98,7 +97,7 @@ def others() -> Iterator[tuple[Sample, Document]]:
             yield Sample(spun, True), Document(spun.text, lexicon)
 
 
-def fit(features: list[tuple[float, ...]], labels: list[bool]) -> list[float]:
+def fit(features: Sequence[Sequence[float]], labels: Sequence[bool]) -> list[float]:
     """Bias and weights of a logistic regression."""
     model = LogisticRegression(C=10.0).fit(np.array(features), np.array(labels))
     return [round(float(x), 4) for x in (*model.intercept_, *model.coef_[0])]
@@ -185,15 +184,13 @@ def main() -> None:
     if args.model is None:
         short = samples(args.corpora, spinner, MANY * args.count)
         long = samples(args.corpora, spinner, MANY * args.count, documents)
-        texts_of = [(sample, Document(sample.spun.text, lexicon)) for sample in short]
-        texts_of += others()
-        told = len(texts_of)
-        texts_of += ((sample, Document(sample.spun.text, lexicon)) for sample in long)
-        weighed = [(sample, document, gather(document)) for sample, document in texts_of]
+        told, more = ([(s, Document(s.spun.text, lexicon)) for s in some] for some in (short, long))
+        told += others()
+        weighed = [(sample, document, gather(document)) for sample, document in told + more]
         scores = [prior(weights, seen) for *_, seen in weighed]
-        first = [sample for sample, _ in texts_of[:told]]
-        config["gate"] = min(0.5, gate(scores[:told], first, GATE_MISSES))
-        tell("gate", config["gate"], scores[:told], first)
+        first, by = [sample for sample, _ in told], scores[: len(told)]
+        config["gate"] = min(0.5, gate(by, first, GATE_MISSES))
+        tell("gate", config["gate"], by, first)
         passed = [one for one, p in zip(weighed, scores, strict=True) if p >= config["gate"]]
         config["second_gate"] = second_gate(detrans._counting, passed)
 
@@ -241,8 +238,7 @@ def main() -> None:
             chosen_one = threshold
     config["threshold"] = chosen_one if chosen_one is not None else max(tallies)
     print(f"threshold {config['threshold']}")
-    (directory / "config.json").write_text(json.dumps(config, indent=1) + "\n")
-    write(directory)
+    write_config(directory, config)
 
 
 if __name__ == "__main__":

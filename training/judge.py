@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,13 +46,12 @@ CLEAN = 150  # clean documents at most
 class Memory:
     """A language model whose answers are kept in a file, as most are asked for again."""
 
-    def __init__(self, model: Path, cache: Path, name: str) -> None:
+    def __init__(self, model: Path, config: dict[str, Any], cache: Path, name: str) -> None:
         digest = hashlib.sha256()
         for module in (detrans.lm, detrans.llama, detrans.fourbit):
             digest.update(inspect.getsource(module).encode())
         for part in ("language.safetensors", "language.json", "adapter.safetensors"):
             digest.update((model / part).read_bytes())
-        config = read_config(model)
         digest.update(repr(config["screen"]).encode())
         self._path = cache / f"{name}-{digest.hexdigest()[:12]}.pickle"
         self._known: dict[bytes, list[list[dict[int, Likelihood]]]] = {}
@@ -93,8 +93,9 @@ def proposals(path: Path | None, corpora: Path) -> Iterator[tuple[Proposed, Mark
 
 def texts(model: Path, path: Path | None, corpora: Path, cache: Path, again: bool) -> list[list[Example]]:
     """The cases of each text as read first, or as read last with the judge that is there."""
-    memory = Memory(model, cache, path.stem if path else "clean")
-    judge = Judge(model, read_config(model), memory)
+    config = read_config(model)
+    memory = Memory(model, config, cache, path.stem if path else "clean")
+    judge = Judge(model, config, memory)
     found = []
     for proposed, marks in proposals(path, corpora):
         (cases,) = judge.cases([proposed]) if again else judge.first([proposed])

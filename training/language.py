@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from detrans.fourbit import pack_all
-from training.manifest import write
+from training.manifest import write_config
 
 # What `detrans.llama` needs to know of a `LlamaConfig`.
 KEPT = ("num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "rms_norm_eps")
@@ -43,8 +43,7 @@ def main() -> None:
     shape = model.config
     theta = shape.rope_parameters["rope_theta"]
     config["language"] = {k: getattr(shape, k) for k in KEPT} | {"rope_theta": theta}
-    path.write_text(json.dumps(config, indent=1) + "\n")
-    write(args.output)
+    write_config(args.output, config)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Write the SHA-256 manifest of a model directory.
+"""Write the config and the SHA-256 manifest of a model directory.
 
 python -m training.manifest models/base
 """
@@ -9,6 +9,7 @@ import hashlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from detrans.assets import CHECKED, MANIFEST
 
@@ -17,6 +18,12 @@ def write(directory: Path) -> None:
     files = sorted(p for p in directory.iterdir() if p.suffix in CHECKED and p.name != MANIFEST)
     sums = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
     (directory / MANIFEST).write_text(json.dumps({"sha256": sums}, indent=1) + "\n")
+
+
+def write_config(directory: Path, config: dict[str, Any]) -> None:
+    """`config` as the config of a model directory, whose manifest then knows it."""
+    (directory / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    write(directory)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ how likely each is to be right; `least` is the least that is worth a reading.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -25,11 +24,10 @@ from detrans.context import Repaired
 from detrans.judge import PROPOSED, Screen, doubtful
 from detrans.lm import LanguageModel
 from detrans.normalise import choose
-from training.manifest import write
+from training.calibrate import fit
+from training.manifest import write_config
 from training.texts import JUDGED, WRITTEN, kept_apart, propose, right, seen, without_own
 
-NEWTON = 12  # steps
-PENALTY = 1.0  # of the squared weights: some of the rows' numbers sum up to others
 EVERY = 3  # texts of a file are enough
 Table = npt.NDArray[np.float64]
 
@@ -62,18 +60,6 @@ def rows(model: Path, path: Path) -> tuple[Table, Sequence[bool], int]:
     return np.concatenate(tables), labels, words
 
 
-def fit(table: Table, labels: Sequence[bool]) -> list[float]:
-    """Weights of a logistic regression, by Newton's method."""
-    scale = np.abs(table).mean(0)
-    inputs, weights = table / scale, np.zeros(table.shape[1])
-    for _ in range(NEWTON):
-        p = 1 / (1 + np.exp(-inputs @ weights))
-        slope = inputs.T @ (p - np.array(labels)) + PENALTY * weights
-        curve = (inputs * (p * (1 - p))[:, None]).T @ inputs + PENALTY * np.eye(len(weights))
-        weights -= np.linalg.solve(curve, slope)
-    return [float(w) for w in weights / scale]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--model", type=Path, default=Path("models/base"))
@@ -86,16 +72,14 @@ def main() -> None:
         found = list(pool.map(rows, [args.model] * len(paths), paths))
     table = np.concatenate([t for t, _, _ in found])
     labels = np.array([label for _, some, _ in found for label in some])
-    weights = fit(table, labels.tolist())
+    # The rows bring the number that the bias is for.
+    weights = fit(table[:, 1:].tolist(), labels.tolist())
     read = 1 / (1 + np.exp(-table @ np.array(weights))) >= args.least
     caught, words = labels[read].sum(), sum(some for _, _, some in found)
     print(f"{len(labels):,} candidates, {labels.sum():,} right; read {read.sum():,}, {caught:,} right")
     print(f"{read.sum() / words:.2f} are read a word of text, of {len(labels) / words:.2f}")
-    config = args.model / "config.json"
-    settings = json.loads(config.read_text())
-    settings["screen"] = {"weights": [round(w, 4) for w in weights], "least": args.least}
-    config.write_text(json.dumps(settings, indent=1) + "\n")
-    write(args.model)
+    screen = {"weights": weights, "least": args.least}
+    write_config(args.model, read_config(args.model) | {"screen": screen})
 
 
 if __name__ == "__main__":

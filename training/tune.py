@@ -90,10 +90,10 @@ def asked(
     context = Repaired(text, made)
     found = []
     for window in language.windows(context.text, [context.place(place) for place, _ in questions]):
-        numbers = sorted({v.place for v in window.variants})
-        numbers = sorted(rng.sample(numbers, min(PLACES, len(numbers))))
-        window.variants = [v for n in numbers for v in window.variants if v.place == n]
-        found.append((window, [questions[n][1] for n in numbers]))
+        numbers = list(dict.fromkeys(v.place for v in window.variants))
+        some = set(rng.sample(numbers, min(PLACES, len(numbers))))
+        window.variants = [v for v in window.variants if v.place in some]
+        found.append((window, [questions[n][1] for n in numbers if n in some]))
     return found
 
 
