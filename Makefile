@@ -44,8 +44,8 @@ bench-gpu:
 	$(BIN)/python -m benchmarks.quality
 
 lexicon: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) lemminflect scikit-learn scipy
 	$(BIN)/python -m training.lexicon --corpora $(CORPORA)
-	$(BIN)/python -m training.manifest models/lexical
 
 lock: $(INSTALLED)
 	$(BIN)/python -m pip freeze --exclude-editable | sed "s/+cpu//" > $(LOCK)

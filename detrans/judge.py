@@ -242,6 +242,8 @@ class Judge:
 
     def __init__(self, directory: Path, config: Mapping[str, Any], language: Reader) -> None:
         self._directory, self._language = directory, language
+        if "screen" not in config:
+            raise ModelError(f"{directory}/config.json has no “screen”: it was made for an older detrans")
         self._screen = Screen(config["screen"])
 
     @cached_property

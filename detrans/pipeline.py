@@ -17,7 +17,7 @@ from detrans.doubt import doubt
 from detrans.edits import Edit, apply, compose
 from detrans.errors import ConfigError
 from detrans.evidence import Evidence, gather
-from detrans.lexicon import Lexicon, read_user_pairs
+from detrans.lexicon import Lexicon, read_user_pairs, subset
 from detrans.lexicon.compiled import CompiledLexicon
 from detrans.lookalikes import Disguise
 from detrans.names import name_edits
@@ -119,7 +119,7 @@ class Detrans:
                 raise ConfigError(
                     f"without: no table {', '.join(sorted(unknown))} in the lexicon; there are {known}"
                 )
-            forms = [f for f in forms if f.table not in self.config.without]
+            forms = subset(forms, lambda form: form.table not in self.config.without)
         own = {f.spun for f in self._user}
         return Lexicon([*(f for f in forms if f.spun not in own), *self._user])
 

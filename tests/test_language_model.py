@@ -305,6 +305,11 @@ def test_a_judge_for_other_rows_is_refused(tmp_path: Path) -> None:
         Judge(tmp_path, config, None)._network  # type: ignore[arg-type]  # noqa: B018
 
 
+def test_a_model_of_before_the_screen_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"config\.json has no “screen”: it was made for an older detrans"):
+        Judge(tmp_path, {"version": "3"}, None)  # type: ignore[arg-type]
+
+
 def test_the_network_is_its_formula() -> None:
     weights = {
         "w1": np.eye(2, dtype=np.float32),

@@ -148,6 +148,7 @@ def test_tables_can_be_left_out() -> None:
     full, less = Detrans(model="none"), Detrans(model="none", without=["sport"])
     tables = {f.table for forms in less._lexicon.candidates for f in forms}
     assert tables == {f.table for forms in full._lexicon.candidates for f in forms} - {"sport"}
+    assert all(sum(f.share for f in forms) == pytest.approx(1) for forms in less._lexicon.candidates)
     assert less.signature != full.signature
     with pytest.raises(ConfigError, match="no table chess"):
         Detrans(model="none", without=["chess"]).clean("Text.")

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from benchmarks.gold import located, plain
 from detrans.assets import model_directory, read_config
 from detrans.document import Match
-from detrans.lexicon import Form
+from detrans.lexicon import Entry, Form
 from detrans.llama import Llama, adapt
 from detrans.lm import LanguageModel
 from detrans.scorers import Network
@@ -206,3 +206,70 @@ def test_a_fresh_adapter_changes_nothing(language: LanguageModel) -> None:
     assert adapter
     for name, weight in language.network.weights.items():
         assert torch.equal(merged[name], weight)
+
+
+def test_shares_say_nothing_of_the_text_itself(tmp_path: Path) -> None:
+    pytest.importorskip("scipy")
+    shares = importlib.import_module("training.shares")
+    gold = tmp_path / "here.gold"
+    marks = "{navy=>military} and {shores=>coasts} and {stocks=>shares} "
+    gold.write_text(f"# made up; mentioned\nThe {1500 * marks}\n", encoding="utf-8")
+
+    def entry(spun: str, original: str, table: str, family: str = "any") -> Entry:
+        return Entry(spun, original, "n", 1, family, table)
+
+    entries = [
+        *(entry("navy", "military", table) for table in ("core", "written_here")),
+        *(entry("navy", other, "thesaurus", "thesaurus") for other in ("fleet", "blue")),
+        *(
+            entry("shores", word, "core" if word == "coasts" else "wordnet", "crude")
+            for word in ("coasts", "props")
+        ),
+        entry("stocks", "shares", "core"),
+        entry("stocks", "cattle", "thesaurus", "thesaurus"),
+        entry("stocks", "stores", "written_here"),
+        # Never marked, but of the same kinds.
+        entry("foliage", "leaves", "core"),
+        entry("foliage", "wrap", "thesaurus", "thesaurus"),
+    ]
+    sources: dict[tuple[str, str], list[Entry]] = {}
+    for e in entries:
+        sources.setdefault((e.spun, e.original), []).append(e)
+    pairs = shares.Pairs(sources, dict.fromkeys(["navy", "military", "leaves"], 30.0))
+    network = shares.learn(pairs, set(), [gold])
+    found = dict(zip(pairs.pairs, shares.shares(pairs, network), strict=True))
+    assert found["foliage", "leaves"] > 0.8
+    own = dict(zip(pairs.pairs, shares.shares(pairs, network, "written_here"), strict=True))
+    assert own["stocks", "stores"] == 0.0 < found["stocks", "stores"]
+    # The table of the text itself is as good as not there.
+    less = {pair: [e for e in some if e.table != "written_here"] for pair, some in sources.items()}
+    bare = shares.Pairs(
+        {pair: some for pair, some in less.items() if some},
+        dict.fromkeys(["navy", "military", "leaves"], 30.0),
+    )
+    for pair, share in zip(bare.pairs, shares.shares(bare, network), strict=True):
+        assert own[pair] == pytest.approx(share)
+    for spun in {spun for spun, _ in sources}:
+        for some in (found, own):
+            assert sum(share for (s, _), share in some.items() if s == spun) == pytest.approx(1)
+
+
+def test_nothing_is_learnt_from_pairs_kept_apart(tmp_path: Path) -> None:
+    pytest.importorskip("scipy")
+    shares = importlib.import_module("training.shares")
+    gold = tmp_path / "here.gold"
+    gold.write_text(
+        "# made up; mentioned\nThe {navy=>military} and the {stocks=>shares} fell.\n", encoding="utf-8"
+    )
+    sources = {
+        pair: [Entry(*pair, "n", 1, "any", "core")] for pair in (("navy", "military"), ("stocks", "shares"))
+    }
+    pairs = shares.Pairs(sources, {})
+    asked: list[int] = []
+    patch = pytest.MonkeyPatch()
+    with patch.context() as context:
+        context.setattr(shares, "train", lambda examples, *rest: asked.append(len(examples)))
+        for held_out in (set(), {("navy", "military")}):
+            with pytest.raises(FileNotFoundError):  # there is no network to read
+                shares.learn(pairs, held_out, [gold])
+    assert asked == [2, 1]

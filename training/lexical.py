@@ -19,7 +19,7 @@ import numpy as np
 from detrans.document import Document
 from detrans.evidence import gather
 from detrans.features import Features, Phrasebook, Rows
-from detrans.lexicon import Lexicon
+from detrans.lexicon import Lexicon, subset
 from detrans.lexicon.compiled import shipped_forms
 from detrans.ngrams import NgramModel
 from detrans.spin import Spinner
@@ -43,7 +43,7 @@ def cases(document: Document, book: Phrasebook) -> Iterator[tuple[int, Rows]]:
 
 def spun(corpora: Path, ngrams: NgramModel, count: int, rng: random.Random) -> Iterator[Example]:
     """Text damaged on the fly, without the pairs that `synthetic` keeps from training."""
-    lexicon = Lexicon([f for f in shipped_forms() if not f.held_out])
+    lexicon = Lexicon(subset(shipped_forms(), lambda form: not form.held_out))
     book = Phrasebook(ngrams)
     for damaged in islice(stream(corpora, rng, Spinner(lexicon)), count):
         document = Document(damaged.text, lexicon)

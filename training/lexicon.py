@@ -4,7 +4,8 @@
 
 Inflected forms come from lemminflect, so nobody types them. The weight of evidence of a spun
 phrase is ln(rate in spun text / rate in clean text): the clean rate is counted, the spun rate
-follows from the clean rates of its originals and how often spinners choose this form.
+follows from the clean rates of its originals and how often spinners choose this form. The share of each
+original is learnt (`shares.py`).
 """
 
 from __future__ import annotations
@@ -13,18 +14,23 @@ import argparse
 import hashlib
 import math
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import save_file
 
 from detrans.fold import fold
 from detrans.lexicon import TABLES, Entry, Form, Lexicon, read_table
 from detrans.lexicon.compiled import write
 from detrans.match import Matcher
 from detrans.spin import FUNCTION_WORDS, RELUCTANCE, UNSEEN_FAMILY
+from training import manifest
 from training.corpora import DEFAULT, TRAIN, paragraphs
 from training.inflect import forms_of
+from training.shares import Pair, Pairs, learn, own_shares, shares
+from training.texts import OWN_SHARES, WRITTEN
 
 REPLACED = 0.35  # of the words that a spinner knows, how many it replaces
 CHOICE = {1: 1.0, 2: 3.0, 3: 9.0}  # how often a form of this weight is chosen
@@ -60,28 +66,46 @@ def count(phrases: list[str], corpora: Path) -> tuple[np.ndarray, int]:
     return total, words
 
 
-def weigh(pairs: dict[tuple[str, str], tuple[float, str, str, bool]], rate: dict[str, float]) -> list[Form]:
-    """Shares and evidence for inflected pairs; `rate` is per million clean words."""
+def weight(entries: Sequence[Entry]) -> float:
+    """How often a pair is chosen, against the other pairs of its original."""
+    return max(
+        CHOICE[e.weight] * SEEN[e.family] * (OBSERVED if e.table.startswith(("observed", "written")) else 1.0)
+        for e in entries
+    )
+
+
+def evidences(sources: Mapping[Pair, Sequence[Entry]], rate: Mapping[str, float]) -> dict[str, float]:
+    """The weight of evidence of each spun phrase; `rate` is per million clean words."""
+    weights = {pair: weight(entries) for pair, entries in sources.items()}
     chosen: defaultdict[str, float] = defaultdict(float)
-    for (_, original), (weight, *_) in pairs.items():
-        chosen[original] += weight
-    flow = {}
-    for (spun, original), (weight, *_) in pairs.items():
-        often = rate.get(original.lower(), 0.0) * (RELUCTANCE if original in FUNCTION_WORDS else 1.0)
-        flow[spun, original] = often * weight / chosen[original] + 0.002
+    for (_, original), some in weights.items():
+        chosen[original] += some
     made: defaultdict[str, float] = defaultdict(float)
-    for (spun, _), amount in flow.items():
-        made[spun] += amount
-    forms = []
-    for (spun, original), (_, family, table, held_out) in sorted(pairs.items()):
+    for (spun, original), some in weights.items():
+        often = rate.get(original.lower(), 0.0) * (RELUCTANCE if original in FUNCTION_WORDS else 1.0)
+        made[spun] += often * some / chosen[original] + 0.002
+    result = {}
+    for spun, amount in made.items():
         clean = rate[spun] + 0.02
         left = clean * ((1 - REPLACED) if spun in chosen else 1)
-        evidence = math.log((left + REPLACED * made[spun]) / clean)
-        share = flow[spun, original] / made[spun]
-        # In the precision of the file, so that the hash is the same before and after.
-        share, evidence, often = np.array([share, evidence, rate[spun]], np.float32).tolist()
-        forms.append(Form(spun, original, share, evidence, often, family, table, held_out))
-    return forms
+        result[spun] = math.log((left + REPLACED * amount) / clean)
+    return result
+
+
+def gathered(entries: Iterable[Entry]) -> dict[Pair, list[Entry]]:
+    """All forms of base pairs, each with the base pairs that have it."""
+    found: defaultdict[Pair, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        for pair in forms_of(entry):
+            found[pair].append(entry)
+    # "Attorney General" beside "attorney general": the text around decides the capitals.
+    return {(s, o): v for (s, o), v in sorted(found.items()) if o == o.lower() or (s, o.lower()) not in found}
+
+
+def credited(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """Of the base pairs that have a form those that make its weight. The judge learns from written texts:
+    what they add must be gone without their table."""
+    return [e for e in entries if not e.table.startswith("written")] or entries
 
 
 def main() -> None:
@@ -91,27 +115,32 @@ def main() -> None:
     args = parser.parse_args()
 
     entries = [e for path in sorted(TABLES.glob("*.tsv")) for e in read_table(path)]
-    pairs: dict[tuple[str, str], tuple[float, str, str, bool]] = {}
-    for entry in entries:
-        for spun, original in forms_of(entry):
-            known = pairs.get((spun, original))
-            if known and entry.table.startswith("written") and not known[2].startswith("written"):
-                # The judge learns from those texts: what they add must be gone without their table.
-                continue
-            seen = SEEN[entry.family] * (OBSERVED if entry.table.startswith(("observed", "written")) else 1.0)
-            weight = max(CHOICE[entry.weight] * seen, known[0] if known else 0.0)
-            held_out = is_held_out(entry) and (known is None or known[3])
-            # The first table that has a pair names it: `without` then drops only what a table adds.
-            family, table = known[1:3] if known else (entry.family, entry.table)
-            pairs[spun, original] = (weight, family, table, held_out)
-    # "Attorney General" beside "attorney general": the text around decides the capitals.
-    pairs = {(s, o): v for (s, o), v in pairs.items() if o == o.lower() or (s, o.lower()) not in pairs}
-    phrases = sorted({s for s, _ in pairs} | {o.lower() for _, o in pairs if o.isascii()})
+    sources = gathered(entries)
+    phrases = sorted({s for s, _ in sources} | {o.lower() for _, o in sources if o.isascii()})
     totals, words = count(phrases, args.corpora)
     rate = {p: 1e6 * int(c) / words for p, c in zip(phrases, totals, strict=True)}
-    forms = weigh({pair: v for pair, v in pairs.items() if rate[pair[0]] <= COMMONEST}, rate)
+    sources = {pair: some for pair, some in sources.items() if rate[pair[0]] <= COMMONEST}
+    makers = {pair: credited(some) for pair, some in sources.items()}
+    evidence = evidences(makers, rate)
+    held_out = {pair for pair, some in makers.items() if all(map(is_held_out, some))}
+    pairs = Pairs(sources, rate)
+    network = learn(pairs, held_out, sorted(WRITTEN.glob("*.gold")))
+    forms = []
+    for pair, share in zip(pairs.pairs, shares(pairs, network), strict=True):
+        # In the precision of the file, so that the hash is the same before and after.
+        share, evident, often = np.array([share, evidence[pair[0]], rate[pair[0]]], np.float32).tolist()
+        maker = makers[pair][0]
+        forms.append(Form(*pair, share, evident, often, maker.family, maker.table, pair in held_out))
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    write(Lexicon(forms), args.output)
+    lexicon = Lexicon(forms)
+    write(lexicon, args.output)
+    manifest.write(args.output.parent)
+    number = {pair: i for i, pair in enumerate(pairs.pairs)}
+    order = [number[f.spun, f.original] for candidates in lexicon.candidates for f in candidates]
+    own = own_shares(pairs, network)
+    OWN_SHARES.parent.mkdir(parents=True, exist_ok=True)
+    columns = {table: some[order].astype(np.float32) for table, some in own.items()}
+    save_file(columns, OWN_SHARES, {"lexicon": lexicon.hash})
 
     phrase = {f.spun: f for f in forms}
     print(

@@ -37,7 +37,7 @@ from detrans.batches import batches
 from detrans.context import Repaired
 from detrans.edits import Edit
 from detrans.judge import Case, doubtful, log
-from detrans.lexicon import Lexicon
+from detrans.lexicon import Lexicon, subset
 from detrans.lexicon.compiled import shipped_forms
 from detrans.llama import Llama
 from detrans.lm import LanguageModel, Place, Window
@@ -123,7 +123,7 @@ def spun(
     language: LanguageModel, corpora: Path, scorer: LexicalScorer, rng: random.Random
 ) -> Iterator[Asked]:
     """Endless windows of documents damaged on the fly."""
-    lexicon = Lexicon([f for f in shipped_forms() if not f.held_out])
+    lexicon = Lexicon(subset(shipped_forms(), lambda form: not form.held_out))
     for damaged in stream(corpora, rng, Spinner(lexicon)):
         document, _, scored = propose(scorer, lexicon, damaged.text)
         starts = [s.start for s in damaged.spans]

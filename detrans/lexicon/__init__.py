@@ -7,9 +7,9 @@ inflected forms, weighs them against clean text and writes what is read at run t
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -120,6 +120,15 @@ def read_user_pairs(path: Path) -> list[Form]:
             if step == original.lower():
                 raise LexiconError(f"{where}: {spun!r} -> {original!r} closes a cycle of pairs")
     return [Form(s, o, 1.0, 6.0, 0.0, "any", "user") for s, o in target.items()]
+
+
+def subset(forms: Iterable[Form], wanted: Callable[[Form], bool]) -> list[Form]:
+    """The wanted ones of some forms; the shares of each phrase add up to 1 again."""
+    left = [form for form in forms if wanted(form)]
+    total: defaultdict[str, float] = defaultdict(float)
+    for form in left:
+        total[form.spun] += form.share
+    return [replace(form, share=form.share / total[form.spun]) for form in left]
 
 
 class Lexicon:
