@@ -11,12 +11,17 @@ Everything outside the marks must come out unchanged; a changed word there is ha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
+from itertools import product
 
 _TOKEN = re.compile(r"\d[\d,.]*\d|\w+(?:[’'\-]\w+)*|[^\w\s]")
 _MARK = re.compile(r"\{(\??)(.*?)=>(.*?)\}")
+_JOINED = re.compile(r"[\w’'\-]")  # what may be in one token with its neighbour
 _WRONG, _LONGER, _KEPT = 0.9, 0.3, 0.01  # costs of the alignment; a changed literal costs 1.1
+
+
+Located = tuple[int, int, bool, list[str]]  # a mark's start and end, whether required, accepted repairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,7 @@ def mended(gold: str) -> str:
     return _MARK.sub(lambda m: m[3].split("/")[0], gold)
 
 
-def located(gold: str) -> list[tuple[int, int, bool, list[str]]]:
+def located(gold: str) -> list[Located]:
     """(start, end, required, accepted repairs) of each mark; characters of the damaged text."""
     spans, shift = [], 0
     for m in _MARK.finditer(gold):
@@ -88,14 +93,49 @@ def located(gold: str) -> list[tuple[int, int, bool, list[str]]]:
 
 
 def parse(line: str) -> list[str | Mark]:
-    """A gold line as literal tokens and marks."""
+    """A gold line as literal tokens and marks. A mark inside a token ("two-{aim=>goal}") takes in the rest
+    of it, and marks that share one are one, which is repaired where all of them are."""
+    text = plain(line)
     items: list[str | Mark] = []
     at = 0
-    for m in _MARK.finditer(line):
-        items += tokens(line[at : m.start()])
-        items.append(Mark(not m[1], tokens(m[2]), tuple(tokens(a) for a in m[3].split("/"))))
-        at = m.end()
-    return [*items, *tokens(line[at:])]
+    for start, end, marks in _whole(text, located(line)):
+        items += tokens(text[at:start])
+        original, accepted = tokens(text[start:end]), []
+        options = [
+            texts if required or len(marks) == 1 else [*texts, text[a:b]] for a, b, required, texts in marks
+        ]
+        for chosen in product(*options):
+            pieces, at = [], start
+            for (a, b, _, _), repair in zip(marks, chosen, strict=True):
+                pieces += [text[at:a], repair]
+                at = b
+            accepted.append(tokens("".join((*pieces, text[at:end]))))
+        if len(marks) > 1:
+            accepted = [variant for variant in accepted if variant != original]
+        items.append(Mark(any(required for _, _, required, _ in marks), original, tuple(accepted)))
+        at = end
+    return [*items, *tokens(text[at:])]
+
+
+def _whole(text: str, marks: list[Located]) -> Iterator[tuple[int, int, list[Located]]]:
+    """Stretches that begin and end where no token goes on, whatever is written there; the marks in each."""
+    group: list[Located] = []
+    low = high = 0
+    for mark in marks:
+        start, end = mark[0], mark[1]
+        while start > 0 and _JOINED.match(text[start - 1]):
+            start -= 1
+        while end < len(text) and _JOINED.match(text[end]):
+            end += 1
+        if group and start < high:
+            group.append(mark)
+            high = max(high, end)
+            continue
+        if group:
+            yield low, high, group
+        low, high, group = start, end, [mark]
+    if group:
+        yield low, high, group
 
 
 def score_line(items: list[str | Mark], repaired: tuple[str, ...]) -> Counts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.gold import Mark, parse, plain, score
+from benchmarks.gold import Mark, mended, parse, plain, score, total
 from benchmarks.quality import auc, recall_at_one_percent
 from benchmarks.testsets import DATA, marked, passages
 from detrans.spin import Spinner
@@ -40,6 +40,31 @@ def test_figures() -> None:
     assert c.f05 == pytest.approx(0.5)
     with pytest.raises(ValueError, match="zip"):
         score("one\ntwo", "one")
+
+
+@pytest.mark.parametrize(
+    "gold",
+    [
+        "A two-{aim=>goal} lead.",
+        "{Chunk=>Bite}-{dimension=>size} pieces.",
+        "The {attorney normal=>attorney general}'s office.",
+        "A {?big=>large}-{screen=>monitor} set.",
+    ],
+)
+def test_marks_inside_a_token(gold: str) -> None:
+    kept, mended_text = score(gold, plain(gold)), score(gold, mended(gold))
+    assert (kept.required, kept.fixed, kept.wrong, kept.harmed) == (1, 0, 0, 0)
+    assert (mended_text.required, mended_text.fixed, mended_text.harmed) == (1, 1, 0)
+    assert score(gold, plain(gold).replace("A ", "The ")).harmed == gold.startswith("A ")
+
+
+@pytest.mark.parametrize("name", ["wild", "wild_dev.gold", "written_dev.gold", "programs.gold"])
+def test_a_text_left_alone_has_no_harm(name: str) -> None:
+    paths = sorted((DATA / name).glob("*.gold")) if name == "wild" else [DATA / name]
+    counts = total(score(text, plain(text)) for path in paths for text in passages(path))
+    assert (counts.wrong, counts.spoilt, counts.harmed) == (0, 0, 0)
+    repaired = total(score(text, mended(text)) for path in paths for text in passages(path))
+    assert (repaired.recall, repaired.precision) == (1.0, 1.0)
 
 
 def test_a_spun_document_repaired_by_its_originals_scores_one(spinner: Spinner) -> None:
