@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import shutil
 from itertools import islice
 from pathlib import Path
@@ -18,19 +17,13 @@ DATA = Path(__file__).parent / "data"
 _SAFE = str.maketrans("{}", "()")  # the two characters that mean something in gold
 
 
-_REST = re.compile(r"[’'][a-z]+")
-
-
 def marked(spun: Spun) -> str:
     """Gold of a spun document: every damaged span must be repaired to what stood there."""
     pieces, at = [], 0
     for span in spun.spans:
-        # A mark takes in the rest of its token ("nation" in "nation’s").
-        rest = _REST.match(spun.text, span.end)
-        end = rest.end() if rest else span.end
-        damaged, tail = spun.text[span.start : end], spun.text[span.end : end]
-        pieces += [spun.text[at : span.start], f"{{{damaged}=>{span.original.replace('/', ' ')}{tail}}}"]
-        at = end
+        damaged, original = spun.text[span.start : span.end], span.original.replace("/", " ")
+        pieces += [spun.text[at : span.start], f"{{{damaged}=>{original}}}"]
+        at = span.end
     return "".join((*pieces, spun.text[at:]))
 
 

@@ -111,7 +111,7 @@ class Detrans:
         compiled = CompiledLexicon(model_directory("lexical") / "lexicon.safetensors")
         if not self.config.without and not self._user:
             return compiled
-        forms = [form for candidates in compiled.candidates for form in candidates]
+        forms = compiled.forms
         if self.config.without:
             tables = {f.table for f in forms}
             if unknown := set(self.config.without) - tables:

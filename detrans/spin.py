@@ -77,7 +77,7 @@ class Spinner:
         for candidates in lexicon.candidates:
             for form in candidates:
                 if form.original.isascii() and (held_out is None or form.held_out == held_out):
-                    # P(spun | original) up to a factor: what `training/lexicon.py` made the share of.
+                    # P(spun | original) up to a factor, as far as share and evidence of the phrase tell.
                     made = (form.rate + 0.02) * max(math.exp(form.evidence) - 0.8, 0.01)
                     self._spun[form.original.lower()].append((form, form.share * made))
         self._originals = list(self._spun)

@@ -45,6 +45,11 @@ def restored(start: int, end: int, spun: Spun, starts: list[int]) -> str | None:
     return "".join(pieces) + spun.text[at:end]
 
 
+def plainly(text: str) -> str:
+    """A text as the lexicon spells phrases."""
+    return " ".join(text.lower().replace("’", "'").split())
+
+
 def target(match: Match, spun: Spun, starts: list[int], most: int) -> int:
     """Number of the right candidate, 0 for *keep*, IGNORE where neither is right."""
     text = restored(match.start, match.end, spun, starts)
@@ -52,9 +57,9 @@ def target(match: Match, spun: Spun, starts: list[int], most: int) -> int:
         return IGNORE
     if text == spun.text[match.start : match.end]:
         return 0
-    folded = " ".join(text.lower().replace("’", "'").split())
+    wanted = plainly(text)
     for i, candidate in enumerate(match.candidates[:most], 1):
-        if candidate.original.lower() == folded:
+        if candidate.original.lower() == wanted:
             return i
     # Damage, but a match that cannot mend it must not touch it.
     return 0

@@ -29,8 +29,8 @@ from detrans.spin import FUNCTION_WORDS, RELUCTANCE, UNSEEN_FAMILY
 from training import manifest
 from training.corpora import DEFAULT, TRAIN, paragraphs
 from training.inflect import forms_of
-from training.shares import Pair, Pairs, learn, own_shares, shares
-from training.texts import OWN_SHARES, WRITTEN
+from training.shares import Pair, Pairs, learn, shares
+from training.texts import OWN_SHARES, WRITTEN, table
 
 REPLACED = 0.35  # of the words that a spinner knows, how many it replaces
 CHOICE = {1: 1.0, 2: 3.0, 3: 9.0}  # how often a form of this weight is chosen
@@ -124,7 +124,8 @@ def main() -> None:
     evidence = evidences(makers, rate)
     held_out = {pair for pair, some in makers.items() if all(map(is_held_out, some))}
     pairs = Pairs(sources, rate)
-    network = learn(pairs, held_out, sorted(WRITTEN.glob("*.gold")))
+    texts = sorted(WRITTEN.glob("*.gold"))
+    network = learn(pairs, held_out, texts)
     forms = []
     for pair, share in zip(pairs.pairs, shares(pairs, network), strict=True):
         # In the precision of the file, so that the hash is the same before and after.
@@ -136,10 +137,9 @@ def main() -> None:
     write(lexicon, args.output)
     manifest.write(args.output.parent)
     number = {pair: i for i, pair in enumerate(pairs.pairs)}
-    order = [number[f.spun, f.original] for candidates in lexicon.candidates for f in candidates]
-    own = own_shares(pairs, network)
+    order = [number[f.spun, f.original] for f in lexicon.forms]
+    columns = {table(path): shares(pairs, network, table(path))[order].astype(np.float32) for path in texts}
     OWN_SHARES.parent.mkdir(parents=True, exist_ok=True)
-    columns = {table: some[order].astype(np.float32) for table, some in own.items()}
     save_file(columns, OWN_SHARES, {"lexicon": lexicon.hash})
 
     phrase = {f.spun: f for f in forms}

@@ -5,7 +5,7 @@ are, how many other pairs each has, and how many phrases tie the two together: w
 both. The texts of `training/written` tell how much each of these says. A small network weighs them.
 
 To whoever learns from a written text, a share must not tell what that very text says. So the network is
-trained on what is known without it, and `own_shares` are kept for every text file, worked out so.
+trained on what is known without it, and for every text file shares are kept that are worked out so.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
+from os.path import commonprefix
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ from scipy import sparse
 
 from detrans.lexicon import Entry
 from detrans.scorers import Network
+from training.examples import plainly
 from training.network import Example, train
-from training.texts import WRITTEN, seen
+from training.texts import seen, table
 
 HIDDEN_UNITS = 32
 EPOCHS = 10
@@ -48,25 +50,23 @@ class Pairs:
         self.spun = np.array([known[spun] for spun, _ in self.pairs])
         self.original = np.array([known[original.lower()] for _, original in self.pairs])
         self._rate = np.log10([rate.get(phrase, 0.0) + 0.01 for phrase in self.phrases])
-        self._entries = [(i, e) for i, pair in enumerate(self.pairs) for e in sources[pair]]
-        self._pair = np.array([i for i, _ in self._entries])
-        self._table = np.array([e.table for _, e in self._entries])
-
-    @cached_property
-    def _shape(self) -> Array:
-        """Of each pair: words of the spun phrase and of the original beyond one, common beginning."""
-        rows = []
-        for spun, original in self.pairs:
-            same = next((i for i, (a, b) in enumerate(zip(spun, original, strict=False)) if a != b), None)
-            length = max(len(spun), len(original))
-            begin = min(len(spun), len(original)) if same is None else same
-            rows.append((spun.count(" "), original.count(" "), begin / length))
-        return np.array(rows)
+        # Of each pair: words of the spun phrase and of the original beyond one, common beginning (letters).
+        shapes = [
+            (s.count(" "), o.count(" "), len(commonprefix((s, o))) / max(len(s), len(o)))  # noqa: RUF071
+            for s, o in self.pairs
+        ]
+        self._shape = np.array(shapes)
+        entries = [(i, e) for i, pair in enumerate(self.pairs) for e in sources[pair]]
+        self._pair = np.array([i for i, _ in entries])
+        self._table, self._family = (
+            np.array(x) for x in zip(*((e.table, e.family) for _, e in entries), strict=True)
+        )
+        self._weight = np.array([e.weight for _, e in entries])
 
     def rows(self, without: str | None = None) -> tuple[Array, Array]:
         """The numbers of the pairs that other tables have, and what is known of each from these (N, F)."""
         some = self._table != without
-        pair, count = self._pair[some], len(self.pairs)
+        pair, table, family, count = self._pair[some], self._table[some], self._family[some], len(self.pairs)
 
         def times(which: Array) -> Array:
             return np.bincount(pair[which], minlength=count)[present]
@@ -79,10 +79,9 @@ class Pairs:
         tied = (made + made.T).sign()
         degree, into, outof = (np.asarray(x).ravel() for x in (tied.sum(1), made.sum(0), made.sum(1)))
         between = np.asarray((tied @ tied).multiply(made).tocsr()[spun, original]).ravel()
-        written = np.char.startswith(self._table[some], "written_")
-        family = np.array([e.family for _, e in self._entries])[some]
+        written = np.char.startswith(table, "written_")
         most = np.zeros(count)
-        np.maximum.at(most, pair, np.array([e.weight for _, e in self._entries])[some])
+        np.maximum.at(most, pair, self._weight[some])
         columns = [
             np.log1p(between) / 2,
             4 * between / np.sqrt(degree[spun] * degree[original]),
@@ -94,7 +93,7 @@ class Pairs:
             np.minimum(times(written), MOST) / 2,
             most[present] / 2,
             *(times(np.isin(family, kind)) > 0 for kind in KINDS),
-            *(times(self._table[some] == table) > 0 for table in SINGLE),
+            *(times(table == name) > 0 for name in SINGLE),
             *self._shape[present].T,
         ]
         return present, np.stack(columns, 1).astype(np.float32)
@@ -113,7 +112,7 @@ def learn(pairs: Pairs, held_out: Collection[Pair], paths: Sequence[Path]) -> Ne
     what the other files say. held_out: pairs that it must not learn from."""
     examples = []
     for path in paths:
-        present, table = pairs.rows(f"written_{path.stem}")
+        present, known = pairs.rows(table(path))
         at = np.full(len(pairs.pairs), -1)
         at[present] = np.arange(len(present))
         for text, marks in seen(path):
@@ -123,7 +122,7 @@ def learn(pairs: Pairs, held_out: Collection[Pair], paths: Sequence[Path]) -> Ne
                 right = [pairs.pairs[i][1].lower() in wanted for i in numbers]
                 kept = [pairs.pairs[i] in held_out for i, ok in zip(numbers, right, strict=True) if ok]
                 if kept and not any(kept):
-                    examples.append(Example(table[at[numbers]], right))
+                    examples.append(Example(known[at[numbers]], right))
     rng = np.random.default_rng(0)
     mixed = [examples[i] for i in rng.permutation(len(examples))]
     with tempfile.TemporaryDirectory() as folder:
@@ -132,25 +131,12 @@ def learn(pairs: Pairs, held_out: Collection[Pair], paths: Sequence[Path]) -> Ne
         return Network.load(file, len(mixed[0].rows[0]))
 
 
-def plainly(text: str) -> str:
-    """A text as the lexicon spells phrases."""
-    return " ".join(text.lower().replace("’", "'").split())
-
-
 def shares(pairs: Pairs, network: Network, without: str | None = None) -> Array:
     """The share of each pair (N,), those of a phrase adding up to 1; 0 where only `without` has the pair."""
-    present, table = pairs.rows(without)
+    present, known = pairs.rows(without)
     order = np.argsort(pairs.spun[present], kind="stable")
     spun = pairs.spun[present][order]
     starts = np.flatnonzero(np.diff(spun, prepend=-1))
     result = np.zeros(len(pairs.pairs))
-    result[present[order]] = network.cases(table[order], starts)
+    result[present[order]] = network.cases(known[order], starts)
     return result
-
-
-def own_shares(pairs: Pairs, network: Network) -> dict[str, Array]:
-    """For each file of `WRITTEN` the shares without its table, by the table's name."""
-    return {
-        (table := f"written_{path.stem}"): shares(pairs, network, table)
-        for path in sorted(WRITTEN.glob("*.gold"))
-    }

@@ -16,7 +16,6 @@ from detrans.document import Document, Match
 from detrans.evidence import gather
 from detrans.judge import Proposed
 from detrans.lexicon import Lexicon
-from detrans.lexicon.compiled import shipped_forms
 from detrans.scorers import LexicalScorer
 from detrans.spin import UNSEEN_FAMILY
 
@@ -39,21 +38,29 @@ def styles(path: Path) -> list[str]:
     return [line.rpartition(";")[2].strip() for line in comments[-len(passages(path)) :]]
 
 
+def table(path: Path) -> str:
+    """The lexicon table that a file of `WRITTEN` gave."""
+    return f"written_{path.stem}"
+
+
 def without_own(path: Path) -> Detrans:
     """detrans without a model, and with a lexicon that knows nothing from this file of `WRITTEN`: without
     the pairs that only this file gave, and with shares worked out without it."""
     detrans = Detrans(model="none")
     if path.parent == WRITTEN:
-        forms = shipped_forms()
         try:
             with safe_open(OWN_SHARES, framework="numpy") as file:
                 if file.metadata()["lexicon"] != detrans._lexicon.hash:
                     raise FileNotFoundError
-                shares = file.get_tensor(f"written_{path.stem}").tolist()
+                shares = file.get_tensor(table(path)).tolist()
         except FileNotFoundError:
             message = f"{OWN_SHARES} is not there or of another lexicon: run python -m training.lexicon first"
             raise SystemExit(message) from None
-        own = [replace(f, share=share) for f, share in zip(forms, shares, strict=True) if share > 0]
+        own = [
+            replace(f, share=share)
+            for f, share in zip(detrans._lexicon.forms, shares, strict=True)
+            if share > 0
+        ]
         detrans._lexicon = Lexicon(own)
     return detrans
 

@@ -144,6 +144,11 @@ class Lexicon:
         self.candidates: Sequence[list[Form]] = list(grouped.values())
         self.evidence: list[float] = [forms[0].evidence for forms in self.candidates]
 
+    @property
+    def forms(self) -> list[Form]:
+        """All forms, phrase by phrase."""
+        return [form for candidates in self.candidates for form in candidates]
+
     @cached_property
     def matcher(self) -> Matcher:
         return Matcher(self.phrases)

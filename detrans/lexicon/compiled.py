@@ -64,13 +64,12 @@ class CompiledLexicon(Lexicon):
 
 def shipped_forms() -> list[Form]:
     """All forms of the lexicon that comes with the package."""
-    lexicon = CompiledLexicon(model_directory("lexical") / "lexicon.safetensors")
-    return [form for candidates in lexicon.candidates for form in candidates]
+    return CompiledLexicon(model_directory("lexical") / "lexicon.safetensors").forms
 
 
 def write(lexicon: Lexicon, path: Path) -> None:
     """Write a lexicon for `CompiledLexicon` to read."""
-    forms = [form for candidates in lexicon.candidates for form in candidates]
+    forms = lexicon.forms
     names = {name: sorted({getattr(f, name) for f in forms}) for name in NAMES}
     columns = {name: np.array([getattr(f, name) for f in forms], np.float32) for name in NUMBERS}
     for name, known in names.items():
