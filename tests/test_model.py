@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -117,3 +120,23 @@ def test_the_second_gate_saves_the_network_work(base: Detrans, monkeypatch: pyte
     base.repair_batch([*clean, SPUN])
     assert SPUN in read
     assert len(set(read) & set(clean)) < 0.4 * len(clean)
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_waiting_threads_do_not_spin(given: str | None, expected: str) -> None:
+    code = "import os, detrans; detrans.Detrans()._second; print(os.environ['OMP_WAIT_POLICY'])"
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    environment |= {"OMP_WAIT_POLICY": given} if given else {}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.strip() == expected
+
+
+def test_clean_text_leaves_the_environment_alone() -> None:
+    code = "import os, detrans; detrans.clean('It rained.'); print('OMP_WAIT_POLICY' in os.environ)"
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.strip() == "False"
