@@ -34,10 +34,9 @@ class Result:
 
 def measure(system: System, gold: str) -> Result:
     text = plain(gold)
-    repaired = system.clean(text)
+    repaired, document, sentences = system.examine(text)
     counts = score(gold, repaired)
     marks = located(gold)
-    document, sentences = system.scores(text)
     labels = []
     for start, end, p in sentences:
         inside = [required for a, _, required, _ in marks if start <= a < end]

@@ -82,7 +82,7 @@ class Reading:
     """Counts the tokens that the language model is given, padding included (none on a CPU)."""
 
     def __init__(self, language: LanguageModel) -> None:
-        self.tokens = 0
+        self.read: list[int] = []  # tokens of each pass
         self._states = language.network.states
         language.network.states = self._counted  # type: ignore[assignment, method-assign]
         # Each token meets every matrix once, a multiply-add being two operations. What is left out: the
@@ -91,8 +91,12 @@ class Reading:
         self.operations = 2 * sum(w.numel() for w in matrices)
 
     def _counted(self, tokens: torch.Tensor, *rest: Any) -> tuple[torch.Tensor, Past]:
-        self.tokens += tokens.numel()
+        self.read.append(tokens.numel())  # several threads do
         return self._states(tokens, *rest)
+
+    @property
+    def tokens(self) -> int:
+        return sum(self.read)
 
 
 def ceilings(device: torch.device) -> dict[str, float]:
@@ -179,7 +183,7 @@ def main() -> None:
         """Seconds; `reading.tokens` are those of the last run."""
 
         def run() -> None:
-            reading.tokens = 0
+            reading.read.clear()
             repair(texts)
 
         return timed(run, warm)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from detrans import Detrans, __version__
 from detrans.document import Document
@@ -12,14 +12,20 @@ from detrans.lexicon.compiled import shipped_forms
 from detrans.normalise import Scored, choose
 
 
+class Verdict(NamedTuple):
+    """A repaired text, the score (0 to 1) of the text before, and of its sentences: start, end, score."""
+
+    repaired: str
+    score: float = 0.0
+    sentences: list[tuple[int, int, float]] = []  # noqa: RUF012  nobody changes it
+
+
 class System(Protocol):
-    """A system repairs a text and scores it: the document and each of its sentences (0 to 1)."""
+    """A system repairs a text and scores it."""
 
     signature: str
 
-    def clean(self, text: str) -> str: ...
-
-    def scores(self, text: str) -> tuple[float, list[tuple[int, int, float]]]: ...
+    def examine(self, text: str) -> Verdict: ...
 
 
 class Nothing:
@@ -27,11 +33,8 @@ class Nothing:
 
     signature = "nothing"
 
-    def clean(self, text: str) -> str:
-        return text
-
-    def scores(self, text: str) -> tuple[float, list[tuple[int, int, float]]]:
-        return 0.0, []
+    def examine(self, text: str) -> Verdict:
+        return Verdict(text)
 
 
 class Frequency:
@@ -41,15 +44,12 @@ class Frequency:
         self._lexicon = Lexicon(shipped_forms())
         self.signature = f"frequency|lexicon:{self._lexicon.hash}|version:{__version__}"
 
-    def clean(self, text: str) -> str:
+    def examine(self, text: str) -> Verdict:
         document = Document(text, self._lexicon)
         scored = [Scored(m, 0.0, [1.0, *(0.0 for _ in m.candidates[1:])]) for m in document.matches]
         from detrans.edits import apply
 
-        return apply(text, choose(document, scored, 0.5))
-
-    def scores(self, text: str) -> tuple[float, list[tuple[int, int, float]]]:
-        return 0.0, []
+        return Verdict(apply(text, choose(document, scored, 0.5)))
 
 
 class Product:
@@ -59,12 +59,9 @@ class Product:
         self._detrans = Detrans(model=model)
         self.signature = self._detrans.signature
 
-    def clean(self, text: str) -> str:
-        return self._detrans.clean(text)
-
-    def scores(self, text: str) -> tuple[float, list[tuple[int, int, float]]]:
-        found = self._detrans.detect(text)
-        return found.score, [(s.start, s.end, s.score) for s in found.sentences]
+    def examine(self, text: str) -> Verdict:
+        found, repair = self._detrans.examine(text)
+        return Verdict(repair.text, found.score, [(s.start, s.end, s.score) for s in found.sentences])
 
 
 SYSTEMS: dict[str, Callable[[], System]] = {

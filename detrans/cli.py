@@ -212,9 +212,7 @@ def explain(
         detrans = Detrans(config)
         with open_output(output, files) as out:
             for record in read_records(files, text_field):
-                show(
-                    record.source, detrans.detect(record.text), detrans.repair(record.text), record.text, out
-                )
+                show(record.source, *detrans.examine(record.text), record.text, out)
 
 
 @app.command()
@@ -243,9 +241,7 @@ def report(
         detrans = Detrans(config)
         with open_output(output, files) as out:
             records = read_records(files, text_field)
-            out.write(
-                page(Entry(r.source, r.text, detrans.detect(r.text), detrans.repair(r.text)) for r in records)
-            )
+            out.write(page(Entry(r.source, r.text, *detrans.examine(r.text)) for r in records))
 
 
 @app.callback(invoke_without_command=True)

@@ -11,10 +11,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from safetensors.torch import load_file
@@ -143,9 +145,33 @@ class Group:
     size: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Trunks:
+    """Windows that were read together: their variants in order, each with the number of its window; the
+    trunks' keys and values; ln P of each variant's first token (N,); as much as the trunks alone foretell
+    of its phrase and of what follows that (N, 2)."""
+
+    windows: list[Window]
+    variants: list[tuple[int, Variant]]
+    past: Past
+    first: Tensor
+    told: Tensor
+
+
 # What the trunk of a text (its number) foretells: for each of some places, of each phrase the ln P of its
 # first token. In return: the numbers of those phrases of each place that are to be read whole.
 Wanted = Callable[[int, dict[int, list[float]]], dict[int, list[int]]]
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class Each(Protocol):
+    """Does the same with each of some things, and returns what came of it, in order."""
+
+    def __call__(self, do: Callable[[T], U], things: Sequence[T]) -> list[U]: ...
+
+
+inference = torch.inference_mode()  # of one thread: each must be told
 
 
 class LanguageModel:
@@ -189,8 +215,10 @@ class LanguageModel:
         for number, (text, places) in enumerate(texts):
             result.append([{} for _ in places])
             jobs += ((number, window) for window in self.windows(plain_characters(text), places))
-        for some in batches(jobs, lambda job: len(job[1].tokens), self._budget):
-            for number, variant, likelihood in self._read(some, wanted):
+        # On the CPU no more than the threads have to do: what a window sees takes some megabytes.
+        size = len(jobs) if self._budget else 2 * torch.get_num_threads()
+        for at in range(0, len(jobs), size):
+            for number, variant, likelihood in self._read(jobs[at : at + size], wanted):
                 result[number][variant.place][variant.phrase] = likelihood
         return result
 
@@ -232,95 +260,125 @@ class LanguageModel:
     def _budget(self) -> int | None:
         return None if self.device.type == "cpu" else GPU_TOKENS
 
-    @torch.inference_mode()
     def _read(
         self, jobs: list[tuple[int, Window]], wanted: Wanted | None
     ) -> Iterator[tuple[int, Variant, Likelihood]]:
         """The variants of windows, each with the number of its text and its likelihood."""
-        windows = [window for _, window in jobs]
-        past, first, known = self._trunks(windows)
-        asked = [(number, v) for number, window in jobs for v in window.variants]
-        chosen = set(range(len(asked)))
-        if wanted:
-            chosen = set()
-            firsts, numbers = first.tolist(), iter(range(len(asked)))
-            for number, window in jobs:
-                told: dict[int, list[int]] = {}  # of each place its variants' numbers, phrase by phrase
-                for v in window.variants:
-                    told.setdefault(v.place, []).append(next(numbers))
-                named = wanted(number, {place: [firsts[n] for n in some] for place, some in told.items()})
-                chosen |= {told[place][phrase] for place, some in named.items() for phrase in some}
-        known = known + self._branches(windows, past, chosen)
-        for n, ((number, variant), values) in enumerate(zip(asked, known.tolist(), strict=True)):
-            if n in chosen:
-                yield number, variant, Likelihood(*values)
+        pieces = list(batches(jobs, lambda job: len(job[1].tokens), self._budget))
+        with self._threads() as each:
+            trunks = each(lambda piece: self._trunks([window for _, window in piece]), pieces)
+            chosen = [self._chosen(*one, wanted) for one in zip(pieces, trunks, strict=True)]
+            groups = [
+                (t, some) for t, named in zip(trunks, chosen, strict=True) for some in self._groups(t, named)
+            ]
+            read = each(lambda group: self._branches(*group), groups)
+        told = {id(t): t.told for t in trunks}
+        for (t, _), more in zip(groups, read, strict=True):
+            told[id(t)] = told[id(t)] + more
+        for piece, t, named in zip(pieces, trunks, chosen, strict=True):
+            values = told[id(t)].tolist()
+            for n in sorted(named):
+                window, variant = t.variants[n]
+                yield piece[window][0], variant, Likelihood(*values[n])
+
+    @contextmanager
+    def _threads(self) -> Iterator[Each]:
+        """A way to do the same with each of some things. On the CPU a thread does one at a time: the
+        matrices are small, and threads that share one product wait for one another most of the time."""
+        count = torch.get_num_threads() if self.device.type == "cpu" else 1
+        if count == 1:
+            yield lambda do, things: [inference(do)(thing) for thing in things]
+            return
+        try:
+            with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                yield lambda do, things: list(pool.map(inference(do), things))
+        finally:
+            torch.set_num_threads(count)  # some of that setting is the process's
+
+    @staticmethod
+    def _chosen(jobs: list[tuple[int, Window]], trunks: Trunks, wanted: Wanted | None) -> set[int]:
+        """The numbers of the variants that are to be read whole."""
+        if not wanted:
+            return set(range(len(trunks.variants)))
+        chosen: set[int] = set()
+        firsts, numbers = trunks.first.tolist(), iter(range(len(trunks.variants)))
+        for number, window in jobs:
+            told: dict[int, list[int]] = {}  # of each place its variants' numbers, phrase by phrase
+            for v in window.variants:
+                told.setdefault(v.place, []).append(next(numbers))
+            named = wanted(number, {place: [firsts[n] for n in some] for place, some in told.items()})
+            chosen |= {told[place][phrase] for place, some in named.items() for phrase in some}
+        return chosen
 
     def log_probabilities(self, windows: list[Window]) -> Tensor:
         """ln P of each variant's phrase and of what follows it (N, 2), for all variants in order."""
-        past, _, known = self._trunks(windows)
-        return known + self._branches(windows, past, set(range(len(known))))
+        trunks = self._trunks(windows)
+        told = trunks.told
+        for some in self._groups(trunks, set(range(len(trunks.variants)))):
+            told = told + self._branches(trunks, some)
+        return told
 
-    def _trunks(self, windows: list[Window]) -> tuple[Past, Tensor, Tensor]:
-        """The trunks' keys and values; for all variants, in order, ln P of the first token (N,), and as
-        much as the trunk foretells of phrase and following tokens (N, 2)."""
+    def _trunks(self, windows: list[Window]) -> Trunks:
         length = max(len(window.tokens) for window in windows)
         tokens = torch.zeros(len(windows), length, dtype=torch.long)
-        asked = Asked()
-        first: list[int] = []
+        variants = [(number, v) for number, window in enumerate(windows) for v in window.variants]
         for number, window in enumerate(windows):
             tokens[number, : len(window.tokens)] = torch.tensor(window.tokens)
-            for v in window.variants:
-                n = len(first)
-                first.append(len(asked.row))
-                asked.add(n, v, range(v.told), number * length + window.leaves(v) - 1)
+        asked = Asked()
+        first: list[int] = []
+        for n, (number, v) in enumerate(variants):
+            first.append(len(asked.row))
+            asked.add(n, v, range(v.told), number * length + windows[number].leaves(v) - 1)
         positions = torch.arange(length, device=self.device).expand(len(windows), -1)
         states, past = self.network.states(tokens.to(self.device), positions)
         values = self._foretold(states.flatten(0, 1), asked)
-        return past, values[self._tensor(first)], self._sums(len(first), asked, values)
+        told = self._sums(len(variants), asked, values)
+        return Trunks(windows, variants, past, values[self._tensor(first)], told)
 
-    def _branches(self, windows: list[Window], past: Past, chosen: set[int]) -> Tensor:
-        """ln P of what the branches among the chosen variants foretell, as `_trunks` gives it for all."""
-        variants = [(number, v) for number, window in enumerate(windows) for v in window.variants]
+    def _groups(self, trunks: Trunks, chosen: set[int]) -> Iterator[list[Group]]:
+        """The branches among the chosen variants, in groups that are read at once."""
         groups: list[Group] = []
-        for n, (number, v) in enumerate(variants):
+        for n, (number, v) in enumerate(trunks.variants):
             if n not in chosen or not v.left:
                 continue
             if not groups or groups[-1].window != number or groups[-1].size + v.left > GROUP:
                 groups.append(Group(number))
             groups[-1].numbers.append(n)
             groups[-1].size += v.left
-        total = torch.zeros(len(variants), 2, device=self.device)
-        for some in batches(groups, lambda g: g.size + len(windows[g.window].tokens), self._budget):
-            length = max(group.size for group in some)
-            reach = max(windows[g.window].leaves(variants[n][1]) for g in some for n in g.numbers)
-            tokens, positions = (torch.zeros(len(some), length, dtype=torch.long) for _ in range(2))
-            seen = torch.zeros(len(some), length, reach + length, dtype=torch.bool)
-            seen[:, :, reach:] = torch.eye(length, dtype=torch.bool)  # padding sees itself: else all is NaN
-            asked = Asked()
-            for row, group in enumerate(some):
-                at = 0
-                for n in group.numbers:
-                    v = variants[n][1]
-                    leaves, end = windows[group.window].leaves(v), at + v.left
-                    tokens[row, at:end] = torch.tensor(v.tokens[:-1])
-                    positions[row, at:end] = torch.arange(leaves, leaves + v.left)
-                    seen[row, at:end, :leaves] = True
-                    own = torch.ones(v.left, v.left, dtype=torch.bool).tril()
-                    seen[row, at:end, reach + at : reach + end] = own
-                    asked.add(n, v, range(1, len(v.tokens)), row * length + at)
-                    at = end
-            mine = [(k[:, :, :reach], v[:, :, :reach]) for k, v in past]
-            if len(windows) > 1 or len(some) > 1:
-                which = self._tensor([group.window for group in some])
-                mine = [(k[which], v[which]) for k, v in mine]
-            inputs = [t.to(self.device) for t in (tokens, positions, seen)]
-            states, _ = self.network.states(inputs[0], inputs[1], inputs[2], mine)
-            values = self._foretold(states.flatten(0, 1), asked)
-            total = total + self._sums(len(variants), asked, values)
-        return total
+        return batches(groups, lambda g: g.size + len(trunks.windows[g.window].tokens), self._budget)
+
+    def _branches(self, trunks: Trunks, groups: list[Group]) -> Tensor:
+        """What some groups of branches add to what the trunks tell of all variants (N, 2)."""
+        windows, variants = trunks.windows, trunks.variants
+        length = max(group.size for group in groups)
+        reach = max(windows[g.window].leaves(variants[n][1]) for g in groups for n in g.numbers)
+        tokens, positions = (torch.zeros(len(groups), length, dtype=torch.long) for _ in range(2))
+        seen = torch.zeros(len(groups), length, reach + length, dtype=torch.bool)
+        seen[:, :, reach:] = torch.eye(length, dtype=torch.bool)  # padding sees itself: else all is NaN
+        asked = Asked()
+        for row, group in enumerate(groups):
+            at = 0
+            for n in group.numbers:
+                v = variants[n][1]
+                leaves, end = windows[group.window].leaves(v), at + v.left
+                tokens[row, at:end] = torch.tensor(v.tokens[:-1])
+                positions[row, at:end] = torch.arange(leaves, leaves + v.left)
+                seen[row, at:end, :leaves] = True
+                own = torch.ones(v.left, v.left, dtype=torch.bool).tril()
+                seen[row, at:end, reach + at : reach + end] = own
+                asked.add(n, v, range(1, len(v.tokens)), row * length + at)
+                at = end
+        past = [(k[:, :, :reach], v[:, :, :reach]) for k, v in trunks.past]
+        if len(windows) > 1 or len(groups) > 1:
+            which = self._tensor([group.window for group in groups])
+            past = [(k[which], v[which]) for k, v in past]
+        inputs = [t.to(self.device) for t in (tokens, positions, seen)]
+        states, _ = self.network.states(inputs[0], inputs[1], inputs[2], past)
+        values = self._foretold(states.flatten(0, 1), asked)
+        return self._sums(len(variants), asked, values)
 
     def _tensor(self, numbers: list[int]) -> Tensor:
-        return torch.tensor(numbers, device=self.device)
+        return torch.tensor(numbers, dtype=torch.long, device=self.device)
 
     def _sums(self, count: int, asked: Asked, values: Tensor) -> Tensor:
         """Values (M,) of what was asked, added up: of each variant, phrase and what follows (count, 2)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
     from detrans.judge import Judge, Proposed
 
 T = TypeVar("T")
+# A document, its prior, and its matches with their probabilities; None where a gate stops it.
+Judged = tuple[Document, float, list[Scored] | None]
 ROUNDS = 8  # repairs of repairs; two are usual, the last finds nothing
 
 
@@ -146,9 +147,6 @@ class Detrans:
         # Built when the first suspicious document comes: clean text never waits for the network.
         if self.config.model == "none":
             return None
-        # Before torch is loaded: threads that spin while they wait make two processes on the same cores
-        # four times slower, and gain one alone a tenth.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         from detrans.judge import Judge
         from detrans.lm import LanguageModel
 
@@ -202,8 +200,8 @@ class Detrans:
             return None
         return document, evidence.level, scored
 
-    def _judge(self, texts: Sequence[str]) -> list[tuple[Document, float, list[Scored] | None]]:
-        """Each document, its score, and its matches with their probabilities; None where a gate stops it."""
+    def _judge(self, texts: Sequence[str]) -> list[Judged]:
+        """Each text as judged."""
         weighed = [self._weigh(text) for text in texts]
         proposed = {
             i: proposal
@@ -223,29 +221,34 @@ class Detrans:
         All texts are held in memory together: give a corpus in pieces of some megabytes.
         """
         check(texts)
-        known: dict[str, list[Edit]] = {text: [] for text in texts}
-        current = {text: text for text in known}
-        first: dict[str, float] = {}
-        active = list(known)
+        unique = list(dict.fromkeys(texts))
+        repairs = dict(zip(unique, self._repair(unique, self._judge(unique)), strict=True))
+        return [repairs[text] for text in texts]
+
+    def _repair(self, texts: Sequence[str], judged: list[Judged]) -> list[Repair]:
+        """The repairs of different texts, as judged so far."""
+        first = [self._document(*each) for each in judged]
+        edits: list[list[Edit]] = [[] for _ in texts]
+        current = list(texts)
+        active = list(range(len(texts)))
         # Round after round until nothing changes, so that cleaning twice equals cleaning once.
         for _ in range(ROUNDS):
             changed = []
-            for text, (document, score, scored) in zip(
-                active, self._judge([current[t] for t in active]), strict=True
-            ):
-                first.setdefault(text, round(score, 4))
+            for i, (document, _, scored) in zip(active, judged, strict=True):
                 # Words first: what a disguise hides is matched in the next round.
                 new = disguise_edits(document) if self.config.lookalikes else []
                 new = new or (name_edits(document) if self.config.names else [])
                 new = new or choose(document, scored or [], self._threshold)
                 if new:
-                    known[text] = compose(text, known[text], new)
-                    current[text] = apply(text, known[text])
-                    changed.append(text)
+                    edits[i] = compose(texts[i], edits[i], new)
+                    current[i] = apply(texts[i], edits[i])
+                    changed.append(i)
             active = changed
             if not active:
                 break
-        return [Repair(current[t], tuple(known[t]), first[t], self.signature) for t in texts]
+            judged = self._judge([current[i] for i in active])
+        made = zip(current, edits, first, strict=True)
+        return [Repair(text, tuple(some), score, self.signature) for text, some, score in made]
 
     def clean(self, text: str) -> str:
         """`text` repaired."""
@@ -256,14 +259,28 @@ class Detrans:
         return [repair.text for repair in self.repair_batch(list(texts))]
 
     def scores(self, texts: Sequence[str]) -> list[float]:
-        """The documents' probabilities of damage from the cheap stage, as `detect` gives them."""
+        """The documents' probabilities of damage from the cheap stage alone; where that finds some, `detect`
+        knows more."""
         check(texts)
         return [round(self._weigh(text)[2], 4) for text in texts]
 
     def detect(self, text: str) -> Detection:
         """Score `text` and its sentences for damage, and mark the suspicious spans."""
+        return self.detect_batch([text])[0]
+
+    def detect_batch(self, texts: Sequence[str]) -> list[Detection]:
+        """Each text scored as `detect` scores it alone, in order."""
+        check(texts)
+        return [self._detection(*each) for each in zip(texts, self._judge(texts), strict=True)]
+
+    def examine(self, text: str) -> tuple[Detection, Repair]:
+        """What `detect` and `repair` say of `text`, in hardly more time than one of them takes."""
         check([text])
-        document, prior, scored = self._judge([text])[0]
+        judged = self._judge([text])
+        return self._detection(text, judged[0]), self._repair([text], judged)[0]
+
+    def _detection(self, text: str, judged: Judged) -> Detection:
+        document, prior, scored = judged
         sentences = sentence_spans(text)
         matches = by_sentence(scored or [], sentences, lambda s: (s.match.start, s.match.end))
         disguised = by_sentence(document.disguised, sentences, lambda d: (d.start, d.end))
@@ -271,7 +288,16 @@ class Detrans:
             self._sentence(document.text, bounds, some, words, prior, scored is not None)
             for bounds, some, words in zip(sentences, matches, disguised, strict=True)
         )
-        return Detection(round(prior, 4), found, self.signature)
+        return Detection(self._document(document, prior, scored), found, self.signature)
+
+    def _document(self, document: Document, prior: float, scored: list[Scored] | None) -> float:
+        """A document's probability of damage: its prior, until a stage after the first gate knew more."""
+        if prior >= self._lexical["gate"]:
+            bias, *weights = self._settings["calibration"]["document"]
+            later = logistic(bias + dot(weights, document_features(scored or [], document.word_count, prior)))
+            # Look-alike letters speak for themselves, and no later stage looks at them.
+            prior = max(prior, later) if document.disguised else later
+        return round(prior, 4)
 
     def _sentence(
         self,
@@ -327,11 +353,17 @@ def dot(weights: list[float], features: Iterable[float]) -> float:
 def sentence_features(scored: list[Scored], prior: float, disguised: int = 0) -> tuple[float, float, float]:
     """What the calibrated sentence score is a logistic function of."""
     masses = [1 - s.keep for s in scored] + disguised * [1.0]
-    return (
-        max(masses, default=0.0),
-        math.log1p(sum(masses)),
-        math.log(max(prior, 1e-4) / max(1 - prior, 1e-4)) / 4,
-    )
+    return max(masses, default=0.0), math.log1p(sum(masses)), logit(prior) / 4
+
+
+def document_features(scored: list[Scored], words: int, prior: float) -> tuple[float, float]:
+    """What the calibrated document score is a logistic function of."""
+    return doubt(scored, words), logit(prior) / 4
+
+
+def logit(p: float) -> float:
+    """ln of the odds, within 1:10,000 either way."""
+    return math.log(max(p, 1e-4) / max(1 - p, 1e-4))
 
 
 def by_sentence(

@@ -131,6 +131,8 @@ def test_repairs_are_those_of_full_matching(
     detrans = Detrans(model="none", **options)
     several = odd_texts(spinner)
     quick = detrans.repair_batch(several), detrans.scores(several), [detrans.detect(t) for t in several]
+    assert detrans.detect_batch(several) == quick[2]
+    assert [detrans.examine(t) for t in several] == list(zip(quick[2], quick[0], strict=True))
     monkeypatch.setattr(Lexicon, "strong", strong_plainly)
     assert quick == (
         detrans.repair_batch(several),

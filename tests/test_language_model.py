@@ -197,6 +197,22 @@ def test_a_trunk_ends_where_it_should(
     assert sorted({v.place for w in windows for v in w.variants}) == list(range(9))
 
 
+def test_threads_change_nothing(language: LanguageModel) -> None:
+    """Neither the result, to the bit, nor the setting of the process."""
+    text = (SENTENCE * 12).strip()
+    asked = [(text, places(text, WORDS)), ("A navy blue coat", [Place(2, 6, ("navy", "red"))])]
+    before = torch.get_num_threads()
+    read = []
+    try:
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            read.append(language.score(asked))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert read[1:] == read[:1] * 2
+
+
 def test_a_batch_of_windows_agrees_with_single_ones(
     language: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

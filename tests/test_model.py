@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +11,7 @@ import pytest
 from benchmarks.speed import Documents
 from detrans import Detrans, ModelError
 from detrans.assets import MANIFEST, model_directory, verify
-from detrans.judge import Proposed
+from detrans.judge import Judge, Proposed
 from detrans.normalise import Scored
 from tests.conftest import ROOT
 
@@ -107,6 +104,22 @@ def test_loading_executes_nothing() -> None:
     assert "eval(" not in source.replace(".eval()", "")
 
 
+def test_examining_reads_a_document_once(base: Detrans, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(base._second, Judge)
+    score, read = base._second.score, []
+
+    def watched(proposed: Sequence[Proposed]) -> list[list[Scored]]:
+        read.extend(document.text for document, *_ in proposed)
+        return score(proposed)
+
+    monkeypatch.setattr(base._second, "score", watched)
+    detection, repair = base.examine(SPUN)
+    assert read.count(SPUN) == 1
+    monkeypatch.undo()
+    assert (detection, repair) == (base.detect(SPUN), base.repair(SPUN))
+    assert repair.edits
+
+
 def test_the_second_gate_saves_the_network_work(base: Detrans, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
 
@@ -120,23 +133,3 @@ def test_the_second_gate_saves_the_network_work(base: Detrans, monkeypatch: pyte
     base.repair_batch([*clean, SPUN])
     assert SPUN in read
     assert len(set(read) & set(clean)) < 0.4 * len(clean)
-
-
-@pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_waiting_threads_do_not_spin(given: str | None, expected: str) -> None:
-    code = "import os, detrans; detrans.Detrans()._second; print(os.environ['OMP_WAIT_POLICY'])"
-    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
-    environment |= {"OMP_WAIT_POLICY": given} if given else {}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
-    )
-    assert done.stdout.strip() == expected
-
-
-def test_clean_text_leaves_the_environment_alone() -> None:
-    code = "import os, detrans; detrans.clean('It rained.'); print('OMP_WAIT_POLICY' in os.environ)"
-    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
-    )
-    assert done.stdout.strip() == "False"

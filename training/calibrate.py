@@ -2,8 +2,8 @@
 
     python -m training.calibrate --corpora DIR [--model models/base]
 
-Without --model the lexical stage is fitted (`models/lexical/config.json`: document score, the two
-gates, sentence score, threshold of the n-gram scorer); with it, the model's sentence score and threshold.
+Without --model the lexical stage is fitted (`models/lexical/config.json`: prior, the two gates, document and
+sentence score, threshold of the lexical scorer); with it, the model's scores and threshold.
 The threshold is the lowest that keeps the aims on the development texts of `benchmarks/data`
 (`wild_dev.gold`, `written_dev.gold`) and on clean text. The documents of news.dev used here are not
 those of the test sets.
@@ -32,7 +32,7 @@ from detrans.evidence import Evidence, gather
 from detrans.lexicon import Lexicon
 from detrans.lexicon.compiled import shipped_forms
 from detrans.normalise import WITNESSES, Scored, choose
-from detrans.pipeline import dot, logistic, sentence_features
+from detrans.pipeline import document_features, dot, logistic, sentence_features
 from detrans.scorers import LexicalScorer
 from detrans.segment import sentence_spans
 from detrans.spin import Span, Spinner, Spun
@@ -47,6 +47,7 @@ GATE_MISSES = 0.025  # of spun texts, the share that the gate may let through as
 EVERY = 3  # of the written texts, how many to each that the gates are set on
 SECOND_MISSES = 0.02  # of the spun texts that passed it, the share that the second one may
 MANY = 5  # times as many texts for the gates; longer ones too for the second, as few clean ones get there
+CLEAN = 2000  # of each kind of clean text, for the document score; few pass the first gate
 MOST_HARM = 0.2  # edits per 1,000 words of clean text that passed the gate
 
 
@@ -95,6 +96,13 @@ def others() -> Iterator[tuple[Sample, Document]]:
             spans = tuple(Span(a, b, texts[0]) for a, b, required, texts in located(gold) if required)
             spun = Spun(plain(gold), spans, "written")
             yield Sample(spun, True), Document(spun.text, lexicon)
+
+
+def sound(corpora: Path) -> Iterator[str]:
+    """Clean documents and paragraphs, other ones than those of the test sets."""
+    yield from (d for i, d in enumerate(islice(documents(corpora, "news.dev"), 4 * CLEAN)) if i % 4 == 1)
+    for name in ("science.dev", "wikipedia.dev"):
+        yield from islice(paragraphs(corpora, name), CLEAN)
 
 
 def fit(features: Sequence[Sequence[float]], labels: Sequence[bool]) -> list[float]:
@@ -199,6 +207,12 @@ def main() -> None:
 
     features: list[tuple[float, ...]] = []
     labels: list[bool] = []
+    whole: list[tuple[tuple[float, ...], bool]] = []  # the documents that pass the first gate
+
+    def note(document: Document, scored: list[Scored], p: float, damaged: bool) -> None:
+        if p >= lexical["gate"]:
+            whole.append((document_features(scored, document.word_count, p), damaged))
+
     tallies = {round(float(t), 2): Tally() for t in np.arange(0.3, 0.985, 0.04)}
     clean_words = damaged = 0
     for sample, document, seen, p in zip(chosen, texts, evidence, priors, strict=True):
@@ -208,6 +222,8 @@ def main() -> None:
         if not sample.damaged:
             clean_words += document.word_count
         damaged += len(sample.spun.spans)
+        if telling(sample):
+            note(document, scored, p, True)
         tally(sample, document, scored if p >= lexical["gate"] else [], tallies)
         for bounds in sentence_spans(document.text):
             inside = [s for s in scored if bounds[0] <= s.match.start and s.match.end <= bounds[1]]
@@ -216,10 +232,24 @@ def main() -> None:
     config["calibration"]["sentence"] = fit(features, labels)
     for gold in (gold for name in DEVELOPMENT for gold in passages(DATA / name)):
         document = Document(plain(gold), lexicon)
-        scored = score_matches(document, gather(document).level)
+        seen = gather(document)
+        scored = score_matches(document, seen.level)
+        note(document, scored, prior(lexical["calibration"]["evidence"], seen), True)
         for threshold, t in tallies.items():
             edits = choose(document, scored, threshold)
             t.wild += score(gold, apply(document.text, edits))
+    for text in sound(args.corpora):
+        document = Document(text[:6000], lexicon)
+        seen = gather(document)
+        p = prior(lexical["calibration"]["evidence"], seen)
+        if p >= lexical["gate"]:
+            proposed = detrans._propose(document, seen)
+            note(document, detrans._score([proposed])[0] if proposed else [], p, False)
+    config["calibration"]["document"] = fit(*zip(*whole, strict=True))
+    print(
+        f"document score: of {len(whole)} that pass the gate {sum(d for _, d in whole)} are damaged",
+        flush=True,
+    )
     print("| threshold | development precision | recall | harm there | synthetic precision | recall | harm |")
     print("|---|---|---|---|---|---|---|")
     chosen_one = None

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.numpy import save_file
 
 import detrans.fourbit
 import detrans.llama
@@ -141,7 +142,8 @@ def main() -> None:
             mixed = random.Random(0).sample(found, len(found))
             held = sum(map(len, mixed[: len(mixed) // 10]))
             examples = [case for text in mixed for case in text]
-            train(examples, held, HIDDEN_UNITS, args.epochs, 512, args.model / "judge.safetensors")
+            weights = train(examples, held, HIDDEN_UNITS, args.epochs, 512)
+            save_file(weights, args.model / "judge.safetensors")
     write(args.model)
 
 

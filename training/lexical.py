@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import save_file
 
 from detrans.document import Document
 from detrans.evidence import gather
@@ -93,7 +94,7 @@ def main() -> None:
     for path in sorted(WRITTEN.glob("*.gold")):
         examples += thinned(written(path, ngrams), rng)
     print(f"{len(examples):,} examples", flush=True)
-    train(examples, held, HIDDEN_UNITS, EPOCHS, 1024, LEXICAL / "scorer.safetensors")
+    save_file(train(examples, held, HIDDEN_UNITS, EPOCHS, 1024), LEXICAL / "scorer.safetensors")
     write(LEXICAL)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from safetensors.numpy import save_file
 from torch import nn
 
 from detrans.features import Rows
@@ -25,28 +24,28 @@ class Example(NamedTuple):
     weight: float = 1.0
 
 
-def train(examples: Sequence[Example], held: int, units: int, epochs: int, batch: int, path: Path) -> None:
-    """Write the weights for all but the first `held` examples, by which the loss is told, to `path`."""
+def train(
+    examples: Sequence[Example], held: int, units: int, epochs: int, batch: int
+) -> dict[str, npt.NDArray[np.float32]]:
+    """The weights for all but the first `held` examples, by which the loss is told."""
     torch.manual_seed(0)
-    features = examples[0].rows.shape[1]
-    width = max(len(e.rows) for e in examples)
-    inputs = torch.zeros(len(examples), width, features)
-    right, present = (torch.zeros(len(examples), width, dtype=torch.bool) for _ in range(2))
+    rows = torch.from_numpy(np.concatenate([e.rows for e in examples]))
+    right = torch.tensor([good for e in examples for good in e.right])
     weights = torch.tensor([e.weight for e in examples])
-    for i, example in enumerate(examples):
-        inputs[i, : len(example.rows)] = torch.from_numpy(example.rows)
-        right[i, : len(example.rows)] = torch.tensor(example.right)
-        present[i, : len(example.rows)] = True
+    counts = torch.tensor([len(e.rows) for e in examples])
+    starts = counts.cumsum(0) - counts
+    features = rows.shape[1]
     first, last = nn.Linear(features, units), nn.Linear(units, 1, bias=False)
-    network = nn.Sequential(first, nn.ReLU(), last)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
+    optimizer = torch.optim.AdamW([*first.parameters(), *last.parameters()], lr=RATE, weight_decay=DECAY)
     steps = epochs * -(-(len(examples) - held) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
 
     def loss(which: torch.Tensor) -> torch.Tensor:
-        scores = network(inputs[which]).squeeze(-1).masked_fill(~present[which], float("-inf"))
-        good = scores.masked_fill(~right[which], float("-inf"))
-        each = scores.logsumexp(1) - good.logsumexp(1)
+        size = counts[which]
+        case = torch.repeat_interleave(torch.arange(len(which)), size)
+        row = torch.arange(len(case)) + (starts[which] - (size.cumsum(0) - size))[case]
+        scores = last(first(rows[row]).relu()).squeeze(-1)
+        each = logsumexp(scores, case) - logsumexp(scores.masked_fill(~right[row], -1e4), case)
         mean: torch.Tensor = (each * weights[which]).sum() / weights[which].sum()
         return mean
 
@@ -61,4 +60,11 @@ def train(examples: Sequence[Example], held: int, units: int, epochs: int, batch
             with torch.no_grad():
                 print(f"epoch {epoch + 1}: held-out loss {loss(torch.arange(held)):.4f}", flush=True)
     tensors = {"w1": first.weight.T, "b1": first.bias, "w2": last.weight.T}
-    save_file({k: np.ascontiguousarray(v.detach().numpy()) for k, v in tensors.items()}, path)
+    return {k: np.ascontiguousarray(v.detach().numpy()) for k, v in tensors.items()}
+
+
+def logsumexp(scores: torch.Tensor, case: torch.Tensor) -> torch.Tensor:
+    """ln of the sum of e^score over the rows of each case; `case` (R,) numbers them from 0 on."""
+    count = int(case[-1]) + 1
+    top = torch.full((count,), -torch.inf).scatter_reduce(0, case, scores.detach(), "amax")
+    return torch.zeros(count).index_add(0, case, (scores - top[case]).exp()).log() + top

@@ -83,7 +83,7 @@ class Worker:
 
     def _results(self, texts: list[str]) -> Sequence[Repair | Detection]:
         if self._task.detect:
-            return [self._detrans.detect(text) for text in texts]
+            return self._detrans.detect_batch(texts)
         if not self._task.repair:
             scores = self._detrans.scores(texts)
             return [Repair(t, (), s, self.signature) for t, s in zip(texts, scores, strict=True)]
