@@ -292,10 +292,13 @@ class Detrans:
 
     def _document(self, document: Document, prior: float, scored: list[Scored] | None) -> float:
         """A document's probability of damage: its prior, until a stage after the first gate knew more."""
-        if prior >= self._lexical["gate"]:
+        gate = self._lexical["gate"]
+        if prior >= gate:
             bias, *weights = self._settings["calibration"]["document"]
             later = logistic(bias + dot(weights, document_features(scored or [], document.word_count, prior)))
-            # Look-alike letters speak for themselves, and no later stage looks at them.
+            # What passed the gate stays above what did not: damage by rule, which no later stage knows, is
+            # more frequent there. Look-alike letters speak for themselves.
+            later = gate + (1 - gate) * later
             prior = max(prior, later) if document.disguised else later
         return round(prior, 4)
 
