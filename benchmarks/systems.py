@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from detrans import Detrans, __version__
@@ -17,7 +17,7 @@ class Verdict(NamedTuple):
 
     repaired: str
     score: float = 0.0
-    sentences: list[tuple[int, int, float]] = []  # noqa: RUF012  nobody changes it
+    sentences: Sequence[tuple[int, int, float]] = ()
 
 
 class System(Protocol):

@@ -11,12 +11,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -28,6 +27,7 @@ from detrans.batches import batches
 from detrans.errors import ModelError
 from detrans.fourbit import unpack_all
 from detrans.llama import Llama, Past, adapt
+from detrans.threads import Each, separately
 
 BEGIN = 1  # the token before a text
 FOLLOWING = 7  # tokens after the phrase that speak for or against it
@@ -161,17 +161,6 @@ class Trunks:
 # What the trunk of a text (its number) foretells: for each of some places, of each phrase the ln P of its
 # first token. In return: the numbers of those phrases of each place that are to be read whole.
 Wanted = Callable[[int, dict[int, list[float]]], dict[int, list[int]]]
-T = TypeVar("T")
-U = TypeVar("U")
-
-
-class Each(Protocol):
-    """Does the same with each of some things, and returns what came of it, in order."""
-
-    def __call__(self, do: Callable[[T], U], things: Sequence[T]) -> list[U]: ...
-
-
-inference = torch.inference_mode()  # of one thread: each must be told
 
 
 class LanguageModel:
@@ -215,11 +204,14 @@ class LanguageModel:
         for number, (text, places) in enumerate(texts):
             result.append([{} for _ in places])
             jobs += ((number, window) for window in self.windows(plain_characters(text), places))
-        # On the CPU no more than the threads have to do: what a window sees takes some megabytes.
-        size = len(jobs) if self._budget else 2 * torch.get_num_threads()
-        for at in range(0, len(jobs), size):
-            for number, variant, likelihood in self._read(jobs[at : at + size], wanted):
-                result[number][variant.place][variant.phrase] = likelihood
+        pieces = list(batches(jobs, lambda job: len(job[1].tokens), self._budget))
+        threads = torch.get_num_threads() if self.device.type == "cpu" else 1
+        # No more at once than the threads have to do: what a window sees takes some megabytes.
+        size = 2 * threads if threads > 1 else 1
+        with separately(threads) as each:
+            for at in range(0, len(pieces), size):
+                for number, variant, likelihood in self._read(pieces[at : at + size], wanted, each):
+                    result[number][variant.place][variant.phrase] = likelihood
         return result
 
     def windows(self, text: str, places: Sequence[Place]) -> Iterator[Window]:
@@ -261,39 +253,20 @@ class LanguageModel:
         return None if self.device.type == "cpu" else GPU_TOKENS
 
     def _read(
-        self, jobs: list[tuple[int, Window]], wanted: Wanted | None
+        self, pieces: list[list[tuple[int, Window]]], wanted: Wanted | None, each: Each
     ) -> Iterator[tuple[int, Variant, Likelihood]]:
-        """The variants of windows, each with the number of its text and its likelihood."""
-        pieces = list(batches(jobs, lambda job: len(job[1].tokens), self._budget))
-        with self._threads() as each:
-            trunks = each(lambda piece: self._trunks([window for _, window in piece]), pieces)
-            chosen = [self._chosen(*one, wanted) for one in zip(pieces, trunks, strict=True)]
-            groups = [
-                (t, some) for t, named in zip(trunks, chosen, strict=True) for some in self._groups(t, named)
-            ]
-            read = each(lambda group: self._branches(*group), groups)
-        told = {id(t): t.told for t in trunks}
-        for (t, _), more in zip(groups, read, strict=True):
-            told[id(t)] = told[id(t)] + more
-        for piece, t, named in zip(pieces, trunks, chosen, strict=True):
-            values = told[id(t)].tolist()
+        """The variants of windows, each with the number of its text and its likelihood. The windows of a
+        piece are read together."""
+        trunks = each(lambda piece: self._trunks([window for _, window in piece]), pieces)
+        chosen = [self._chosen(*one, wanted) for one in zip(pieces, trunks, strict=True)]
+        groups = [list(self._groups(*one)) for one in zip(trunks, chosen, strict=True)]
+        tasks = [(t, group) for t, some in zip(trunks, groups, strict=True) for group in some]
+        read = iter(each(lambda task: self._branches(*task), tasks))
+        for piece, t, named, some in zip(pieces, trunks, chosen, groups, strict=True):
+            values = sum(islice(read, len(some)), t.told).tolist()
             for n in sorted(named):
                 window, variant = t.variants[n]
                 yield piece[window][0], variant, Likelihood(*values[n])
-
-    @contextmanager
-    def _threads(self) -> Iterator[Each]:
-        """A way to do the same with each of some things. On the CPU a thread does one at a time: the
-        matrices are small, and threads that share one product wait for one another most of the time."""
-        count = torch.get_num_threads() if self.device.type == "cpu" else 1
-        if count == 1:
-            yield lambda do, things: [inference(do)(thing) for thing in things]
-            return
-        try:
-            with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                yield lambda do, things: list(pool.map(inference(do), things))
-        finally:
-            torch.set_num_threads(count)  # some of that setting is the process's
 
     @staticmethod
     def _chosen(jobs: list[tuple[int, Window]], trunks: Trunks, wanted: Wanted | None) -> set[int]:
@@ -313,10 +286,8 @@ class LanguageModel:
     def log_probabilities(self, windows: list[Window]) -> Tensor:
         """ln P of each variant's phrase and of what follows it (N, 2), for all variants in order."""
         trunks = self._trunks(windows)
-        told = trunks.told
-        for some in self._groups(trunks, set(range(len(trunks.variants)))):
-            told = told + self._branches(trunks, some)
-        return told
+        groups = self._groups(trunks, set(range(len(trunks.variants))))
+        return sum((self._branches(trunks, some) for some in groups), trunks.told)
 
     def _trunks(self, windows: list[Window]) -> Trunks:
         length = max(len(window.tokens) for window in windows)
@@ -378,7 +349,7 @@ class LanguageModel:
         return self._sums(len(variants), asked, values)
 
     def _tensor(self, numbers: list[int]) -> Tensor:
-        return torch.tensor(numbers, dtype=torch.long, device=self.device)
+        return torch.tensor(numbers, device=self.device)
 
     def _sums(self, count: int, asked: Asked, values: Tensor) -> Tensor:
         """Values (M,) of what was asked, added up: of each variant, phrase and what follows (count, 2)."""

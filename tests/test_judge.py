@@ -124,3 +124,14 @@ def test_a_long_text_needs_more_doubt(lexical: Detrans) -> None:
     assert damage(scored) > 1
     assert doubt(scored, 30) > doubt(scored, 3000) > doubt([], 3000)
     assert doubt([], 0) == pytest.approx(-0.25 * 2.302585, abs=1e-6)
+
+
+def test_later_stages_count_for_what_passed_the_gate(lexical: Detrans) -> None:
+    document, _, prior = lexical._weigh(SPUN)
+    gate = lexical._lexical["gate"]
+    _, _, scored = proposed(lexical, SPUN)
+    assert prior > gate
+    # A later stage that finds nothing makes it less suspicious, but not less than what did not pass.
+    assert gate <= lexical._document(document, prior, None) < lexical._document(document, prior, scored) <= 1
+    below = gate / 2
+    assert lexical._document(document, below, None) == round(below, 4)

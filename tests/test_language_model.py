@@ -263,7 +263,11 @@ def test_a_screen_leaves_out_and_changes_nothing_else(language: LanguageModel) -
             assert likelihood.total == pytest.approx(before[n].total, abs=0.02)
 
 
-def test_nothing_to_score(language: LanguageModel) -> None:
+@pytest.mark.parametrize("budget", [None, lm.GPU_TOKENS])
+def test_nothing_to_score(
+    language: LanguageModel, monkeypatch: pytest.MonkeyPatch, budget: int | None
+) -> None:
+    monkeypatch.setattr(LanguageModel, "_budget", budget)
     assert language.score([]) == []
     assert language.score([("A text.", [])]) == [[]]
 

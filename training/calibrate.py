@@ -70,7 +70,7 @@ def samples(
     read: what of the corpora beside the news makes a text, paragraphs or documents.
     """
     rng = random.Random(5)
-    news = [d for i, d in enumerate(islice(documents(corpora, "news.dev"), 6 * count)) if i % 4 == 1]
+    news = list(other_news(corpora, 6 * count))
     other = list(islice(read(corpora, "science.dev"), count))
     other += list(islice(read(corpora, "wikipedia.dev"), count))
     rng.shuffle(other)
@@ -98,9 +98,14 @@ def others() -> Iterator[tuple[Sample, Document]]:
             yield Sample(spun, True), Document(spun.text, lexicon)
 
 
+def other_news(corpora: Path, among: int) -> Iterator[str]:
+    """Documents among so many of news.dev, other ones than those of the test sets."""
+    return islice(documents(corpora, "news.dev"), 1, among, 4)
+
+
 def sound(corpora: Path) -> Iterator[str]:
-    """Clean documents and paragraphs, other ones than those of the test sets."""
-    yield from (d for i, d in enumerate(islice(documents(corpora, "news.dev"), 4 * CLEAN)) if i % 4 == 1)
+    """Clean documents and paragraphs."""
+    yield from other_news(corpora, 4 * CLEAN)
     for name in ("science.dev", "wikipedia.dev"):
         yield from islice(paragraphs(corpora, name), CLEAN)
 

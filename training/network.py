@@ -29,23 +29,25 @@ def train(
 ) -> dict[str, npt.NDArray[np.float32]]:
     """The weights for all but the first `held` examples, by which the loss is told."""
     torch.manual_seed(0)
-    rows = torch.from_numpy(np.concatenate([e.rows for e in examples]))
-    right = torch.tensor([good for e in examples for good in e.right])
+    features = examples[0].rows.shape[1]
+    width = max(len(e.rows) for e in examples)
+    inputs = torch.zeros(len(examples), width, features)
+    right, present = (torch.zeros(len(examples), width, dtype=torch.bool) for _ in range(2))
     weights = torch.tensor([e.weight for e in examples])
-    counts = torch.tensor([len(e.rows) for e in examples])
-    starts = counts.cumsum(0) - counts
-    features = rows.shape[1]
+    for i, example in enumerate(examples):
+        inputs[i, : len(example.rows)] = torch.from_numpy(example.rows)
+        right[i, : len(example.rows)] = torch.tensor(example.right)
+        present[i, : len(example.rows)] = True
     first, last = nn.Linear(features, units), nn.Linear(units, 1, bias=False)
-    optimizer = torch.optim.AdamW([*first.parameters(), *last.parameters()], lr=RATE, weight_decay=DECAY)
+    network = nn.Sequential(first, nn.ReLU(), last)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
     steps = epochs * -(-(len(examples) - held) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
 
     def loss(which: torch.Tensor) -> torch.Tensor:
-        size = counts[which]
-        case = torch.repeat_interleave(torch.arange(len(which)), size)
-        row = torch.arange(len(case)) + (starts[which] - (size.cumsum(0) - size))[case]
-        scores = last(first(rows[row]).relu()).squeeze(-1)
-        each = logsumexp(scores, case) - logsumexp(scores.masked_fill(~right[row], -1e4), case)
+        scores = network(inputs[which]).squeeze(-1).masked_fill(~present[which], float("-inf"))
+        good = scores.masked_fill(~right[which], float("-inf"))
+        each = scores.logsumexp(1) - good.logsumexp(1)
         mean: torch.Tensor = (each * weights[which]).sum() / weights[which].sum()
         return mean
 
@@ -61,10 +63,3 @@ def train(
                 print(f"epoch {epoch + 1}: held-out loss {loss(torch.arange(held)):.4f}", flush=True)
     tensors = {"w1": first.weight.T, "b1": first.bias, "w2": last.weight.T}
     return {k: np.ascontiguousarray(v.detach().numpy()) for k, v in tensors.items()}
-
-
-def logsumexp(scores: torch.Tensor, case: torch.Tensor) -> torch.Tensor:
-    """ln of the sum of e^score over the rows of each case; `case` (R,) numbers them from 0 on."""
-    count = int(case[-1]) + 1
-    top = torch.full((count,), -torch.inf).scatter_reduce(0, case, scores.detach(), "amax")
-    return torch.zeros(count).index_add(0, case, (scores - top[case]).exp()).log() + top
