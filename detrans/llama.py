@@ -97,11 +97,9 @@ def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
     return x * cos + torch.cat((-high, low), -1) * sin
 
 
-def adapt(weights: dict[str, Tensor], adapter: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights with low-rank changes (LoRA, Hu et al. 2021): `name.up` (out, R) times `name.down` (R, in)."""
-    changed = {}
+def adapt(weights: dict[str, Tensor], adapter: dict[str, Tensor]) -> None:
+    """Change weights by low-rank products (LoRA, Hu et al. 2021): `name.up` (out, R), `name.down` (R, in)."""
     for name in (key.removesuffix(".down") for key in adapter if key.endswith(".down")):
         weight = weights[f"{name}.weight"]
         change = adapter[f"{name}.up"].float() @ adapter[f"{name}.down"].float()
-        changed[f"{name}.weight"] = (weight.float() + change).to(weight.dtype)
-    return weights | changed
+        weight.copy_(weight.float() + change)  # in place: matrices made anew leave the heap in pieces

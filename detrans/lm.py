@@ -34,7 +34,7 @@ FOLLOWING = 7  # tokens after the phrase that speak for or against it
 BEFORE = 64  # tokens that the first place of a trunk sees, where the text has as many
 TRUNK = 320  # tokens from a trunk's first to the last place on it, at most
 GROUP = 192  # tokens of branches read at once, unless one alone has more: attention grows with the square
-ROWS = 512  # of logits at once, each as long as the vocabulary; smaller blocks leave the heap in pieces
+WORDS = 2048  # of the vocabulary at once, by which logits are worked out: bounds the memory for them
 GPU_TOKENS = 65_536  # of a batch on a GPU, padding included
 
 
@@ -178,7 +178,7 @@ class LanguageModel:
             stored = load_file(directory / "language.safetensors", str(self.device))
             weights = unpack_all(stored, dtype)
             if adapted:
-                weights = adapt(weights, load_file(directory / "adapter.safetensors", str(self.device)))
+                adapt(weights, load_file(directory / "adapter.safetensors", str(self.device)))
             self.network = Llama(config["language"], weights)
             self._tokenizer = Tokenizer.from_file(str(directory / "language.json"))
         except Exception as error:  # the tokenizer raises nothing narrower
@@ -360,11 +360,12 @@ class LanguageModel:
         """ln P (M,) of what is asked, each token foretold by one of the states (R, D)."""
         rows, which = torch.unique(self._tensor(asked.row), return_inverse=True)
         vectors = self.network.vectors
-        whole = [
-            functional.linear(some, vectors).float().logsumexp(-1) for some in torch.split(states[rows], ROWS)
+        parts = [
+            functional.linear(states[rows], some).float().logsumexp(-1)
+            for some in torch.split(vectors, WORDS)
         ]
         own = (states[rows][which].float() * vectors[self._tensor(asked.target)].float()).sum(-1)
-        return own - torch.cat(whole)[which]
+        return own - torch.stack(parts).logsumexp(0)[which]
 
 
 def fast_bfloat16(device: torch.device) -> bool:

@@ -185,10 +185,9 @@ def test_a_run_learns_and_goes_on_where_it_stopped(language: LanguageModel, tmp_
     # What is shipped: the change merged into the weights, in half precision.
     windows = [window for window, _ in asked]
     again.save()
-    merged = Llama(
-        read_config(model_directory("base"))["language"],
-        adapt(before.weights, load_file(tmp_path / "adapter.safetensors")),
-    )
+    weights = {name: weight.clone() for name, weight in before.weights.items()}
+    adapt(weights, load_file(tmp_path / "adapter.safetensors"))
+    merged = Llama(read_config(model_directory("base"))["language"], weights)
     with torch.no_grad():
         language.network = Tuned(before, dict(again.adapter))
         beside = language.log_probabilities(windows)
@@ -202,7 +201,8 @@ def test_a_run_learns_and_goes_on_where_it_stopped(language: LanguageModel, tmp_
 
 def test_a_fresh_adapter_changes_nothing(language: LanguageModel) -> None:
     adapter = fresh(language.network)
-    merged = adapt(language.network.weights, adapter)
+    merged = {name: weight.clone() for name, weight in language.network.weights.items()}
+    adapt(merged, adapter)
     assert adapter
     for name, weight in language.network.weights.items():
         assert torch.equal(merged[name], weight)
