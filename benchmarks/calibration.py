@@ -224,7 +224,7 @@ def sets(corpora: Path | None, count: int) -> dict[str, list[str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--corpora", type=Path)
-    parser.add_argument("--models", default="none,base", help="base, none or model directories")
+    parser.add_argument("--models", default="none,small,base", help="base, small, none or model directories")
     parser.add_argument("--documents", type=int, default=60, help="of each kind in the synthetic set")
     parser.add_argument("--output", type=Path, help="write calibration.md and img/ into this folder")
     args = parser.parse_args()

@@ -1,7 +1,8 @@
 """What others do with the same text: passes that users know, and rewriting whole sentences.
 
-The sentence writers are decoders of the shape of the model that detrans reads with. Their weights are
-random, since only their speed counts: each writes as many tokens as it reads.
+The sentence writers are decoders of the shape of the model that detrans reads with; where that is an encoder,
+of its width, depth and size. Their weights are random, since only their speed counts: each writes as many
+tokens as it reads.
 """
 
 from __future__ import annotations
@@ -55,9 +56,11 @@ def _missing(name: str) -> None:
 def writers(model: str, device: torch.device) -> dict[str, Rewrite]:
     """Functions that rewrite sentences, by transformers and, where it is installed, CTranslate2."""
     directory = model_directory(model)
-    tokenizer = Tokenizer.from_file(str(directory / "language.json"))
+    config = read_config(directory)
+    names = [directory / name for name in ("language.json", "tokenizer.json")]
+    tokenizer = Tokenizer.from_file(str(next(path for path in names if path.exists())))
     tokenizer.no_padding()
-    decoder = _decoder(read_config(directory)["language"])
+    decoder = _decoder(_shape(config))
     found = {"transformers generate": _by_transformers(decoder, tokenizer, device)}
     if find_spec("ctranslate2") is None:
         _missing("ctranslate2")
@@ -67,12 +70,25 @@ def writers(model: str, device: torch.device) -> dict[str, Rewrite]:
     return found
 
 
-def _decoder(settings: dict[str, Any]) -> Any:
+def _shape(config: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a Llama like the model of this config."""
+    if "language" in config:
+        shape = {k: v for k, v in config["language"].items() if k != "rope_theta"}
+        return {"vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536, **shape}
+    encoder = config["encoder"]
+    return {
+        "vocab_size": encoder["vocabulary"],
+        "hidden_size": encoder["width"],
+        "intermediate_size": encoder["width"] * 8 // 3,  # three matrices of a Llama for two of an encoder
+        "num_hidden_layers": encoder["layers"],
+        "num_attention_heads": encoder["heads"],
+    }
+
+
+def _decoder(shape: dict[str, Any]) -> Any:
     import transformers
 
-    shape = {k: v for k, v in settings.items() if k != "rope_theta"}
-    config = transformers.LlamaConfig(vocab_size=49152, hidden_size=576, intermediate_size=1536, **shape)
-    model: Any = transformers.LlamaForCausalLM(config)
+    model: Any = transformers.LlamaForCausalLM(transformers.LlamaConfig(**shape))
     return model.eval()
 
 
@@ -102,7 +118,8 @@ def _by_ctranslate2(decoder: Any, tokenizer: Tokenizer, device: torch.device, ki
 
     with tempfile.TemporaryDirectory() as folder:
         decoder.float().save_pretrained(Path(folder) / "source")
-        special = {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>"}
+        end = next(t for t in ("<|endoftext|>", "[SEP]") if tokenizer.token_to_id(t) is not None)
+        special = dict.fromkeys(("bos_token", "eos_token", "unk_token"), end)
         made: Any = transformers.PreTrainedTokenizerFast
         fast = made(tokenizer_object=tokenizer, **special)
         fast.save_pretrained(Path(folder) / "source")

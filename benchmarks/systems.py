@@ -68,5 +68,6 @@ SYSTEMS: dict[str, Callable[[], System]] = {
     "nothing": Nothing,
     "frequency": Frequency,
     "lexical": lambda: Product("none"),
+    "small": lambda: Product("small"),
     "base": lambda: Product("base"),
 }

@@ -24,7 +24,7 @@ def model_directory(name: str) -> Path:
         return Path(name)
     raise ModelError(
         f"no model {name!r}: neither shipped with detrans nor a directory. "
-        'Use "base", "none" or the path of a model directory; '
+        'Use "base", "small", "none" or the path of a model directory; '
         "if a shipped one is missing, reinstall detrans."
     )
 

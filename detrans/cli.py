@@ -57,7 +57,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a document
 Threshold = Annotated[
     float | None, typer.Option(help="Probability from which an edit is made; default: the model's own.")
 ]
-Model = Annotated[str, typer.Option(help="base, none (lexicon only, far faster) or a model directory.")]
+Model = Annotated[str, typer.Option(help="base, small (faster), none (lexicon only) or a model directory.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ...; default: a GPU where there is one.")]
 Lexicon = Annotated[str | None, typer.Option(help="TSV file of your own pairs (columns spun, original).")]
 Keep = Annotated[str, typer.Option(help="File of phrases never to touch, one a line.")]

@@ -16,8 +16,8 @@ class Config:
     threshold: an edit is made from this probability on (0 to 1); None takes the model's own,
         which was set for precision. Higher is more cautious.
     device: "cpu", "cuda", "cuda:1" ...; None takes a GPU where there is one.
-    model: "base" (a language model judges), "none" (lexicon and n-grams only: far faster, repairs half
-        as much), or the path of a model directory.
+    model: "base" (a language model judges), "small" (a small encoder does: far faster, less sure), "none"
+        (lexicon and n-grams only), or the path of a model directory.
     lexicon: a TSV file (columns `spun`, `original`) of your own pairs, added to the shipped ones.
     keep: phrases never touched, whatever their case; or the path of a file with one a line.
     lookalikes: whether to replace letters that only look Latin inside Latin words, and to remove

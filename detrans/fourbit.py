@@ -54,10 +54,10 @@ def unpack(parts: dict[str, Tensor], dtype: torch.dtype) -> Tensor:
 
 
 def pack_all(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Every matrix packed, its parts named `name.part`; vectors as fp16."""
+    """Every matrix of whole groups packed, its parts named `name.part`; the rest as fp16."""
     stored: dict[str, Tensor] = {}
     for name, weight in weights.items():
-        if weight.dim() == 2:
+        if weight.dim() == 2 and weight.shape[1] % GROUP == 0:
             stored |= {f"{name}.{part}": t.contiguous() for part, t in pack(weight).items()}
         else:
             stored[name] = weight.half()

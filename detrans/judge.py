@@ -15,7 +15,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,6 +27,7 @@ from detrans.document import Document
 from detrans.errors import ModelError
 from detrans.features import Rows, family_kind
 from detrans.lm import Likelihood, Place, Wanted
+from detrans.ngrams import Numbers
 from detrans.normalise import Scored, choose, in_place
 from detrans.scorers import Network
 from detrans.segment import sentence_spans
@@ -95,6 +95,18 @@ def narrowed(case: Case, left: Sequence[int]) -> Case:
     phrases = (case.place.phrases[0], *(case.place.phrases[n + 1] for n in left))
     candidates = tuple(case.candidates[n] for n in left)
     return replace(case, candidates=candidates, place=replace(case.place, phrases=phrases))
+
+
+def settled(proposed: Sequence[Scored], cases: Sequence[Case], probabilities: Numbers) -> list[Scored]:
+    """What was proposed, with new probabilities (N,) of *keep* and the candidates of each case, in order."""
+    scored = list(proposed)
+    values = iter(probabilities.tolist())
+    for case in cases:
+        keep, likely = next(values), len(case.scored.probabilities) * [0.0]
+        for i in case.candidates:
+            likely[i] = next(values)
+        scored[case.which] = Scored(case.scored.match, keep, likely)
+    return scored
 
 
 class Screen:
@@ -313,11 +325,4 @@ class Judge:
         if not cases:
             return proposed
         rows, starts = CaseFeatures(document, level, proposed, cases).rows()
-        probabilities = self._network.cases(rows, np.array(starts)).tolist()
-        scored = list(proposed)
-        for case, (keep, end) in zip(cases, pairwise([*starts, len(rows)]), strict=True):
-            likely = len(case.scored.probabilities) * [0.0]
-            for i, p in zip(case.candidates, probabilities[keep + 1 : end], strict=True):
-                likely[i] = p
-            scored[case.which] = Scored(case.scored.match, probabilities[keep], likely)
-        return scored
+        return settled(proposed, cases, self._network.cases(rows, np.array(starts)))

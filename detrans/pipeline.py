@@ -27,6 +27,7 @@ from detrans.scorers import LexicalScorer
 from detrans.segment import sentence_spans
 
 if TYPE_CHECKING:
+    from detrans.chooser import Chooser
     from detrans.judge import Judge, Proposed
 
 T = TypeVar("T")
@@ -143,20 +144,24 @@ class Detrans:
         return LexicalScorer(model_directory("lexical"), self._ngrams)
 
     @cached_property
-    def _second(self) -> Judge | None:
+    def _second(self) -> Judge | Chooser | None:
         # Built when the first suspicious document comes: clean text never waits for the network.
         if self.config.model == "none":
             return None
+        directory, settings = model_directory(self.config.model), self._settings
+        if "encoder" in settings:
+            from detrans.chooser import Chooser
+
+            return Chooser(directory, settings, self.config.device)
         from detrans.judge import Judge
         from detrans.lm import LanguageModel
 
-        directory = model_directory(self.config.model)
-        return Judge(directory, self._settings, LanguageModel(directory, self._settings, self.config.device))
+        return Judge(directory, settings, LanguageModel(directory, settings, self.config.device))
 
     def _score(self, proposed: Sequence[Proposed]) -> list[list[Scored]]:
         """What the model makes of the lexical scorer's proposals; without one they stand."""
-        judge = self._second
-        return judge.score(proposed) if judge else [scored for *_, scored in proposed]
+        second = self._second
+        return second.score(proposed) if second else [scored for *_, scored in proposed]
 
     @cached_property
     def signature(self) -> str:

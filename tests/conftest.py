@@ -22,7 +22,7 @@ def cases(name: str) -> list[Any]:
     return [pytest.param(case, id=case["label"].replace(" ", "-")) for case in data]
 
 
-@pytest.fixture(scope="session", params=["none", "base"])
+@pytest.fixture(scope="session", params=["none", "small", "base"])
 def detrans(request: pytest.FixtureRequest) -> Detrans:
     return Detrans(model=request.param, device="cpu")
 
@@ -35,6 +35,11 @@ def lexical() -> Detrans:
 @pytest.fixture(scope="session")
 def base() -> Detrans:
     return Detrans(device="cpu")
+
+
+@pytest.fixture(scope="session")
+def small() -> Detrans:
+    return Detrans(model="small", device="cpu")
 
 
 @pytest.fixture(scope="session")

@@ -11,14 +11,14 @@ import pytest
 from benchmarks.speed import Documents
 from detrans import Detrans, ModelError
 from detrans.assets import MANIFEST, model_directory, verify
-from detrans.judge import Judge, Proposed
+from detrans.judge import Proposed
 from detrans.normalise import Scored
 from tests.conftest import ROOT
 
 SPUN = "Fake information was despatched final week by the navy, the chief mentioned. " * 4
 
 
-@pytest.mark.parametrize("name", ["lexical", "base"])
+@pytest.mark.parametrize("name", ["lexical", "small", "base"])
 def test_shipped_files_match_their_manifest(name: str) -> None:
     verify(model_directory(name))
 
@@ -28,14 +28,18 @@ def test_no_pickle_is_shipped() -> None:
     assert kinds <= {".safetensors", ".json", ".tsv", ".md", ""}
 
 
-FILES = ("language.safetensors", "language.json", "adapter.safetensors", "judge.safetensors", "config.json")
+FILES = [
+    *(("base", name) for name in ("language.safetensors", "language.json", "adapter.safetensors")),
+    *(("base", name) for name in ("judge.safetensors", "config.json")),
+    *(("small", name) for name in ("encoder.safetensors", "tokenizer.json", "config.json")),
+]
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(("model", "name"), FILES)
 @pytest.mark.parametrize("how", ["changed", "truncated", "missing"])
-def test_tampering_is_noticed(tmp_path: Path, name: str, how: str) -> None:
+def test_tampering_is_noticed(tmp_path: Path, model: str, name: str, how: str) -> None:
     directory = tmp_path / "model"
-    shutil.copytree(model_directory("base"), directory)
+    shutil.copytree(model_directory(model), directory)
     path = directory / name
     data = path.read_bytes()
     if how == "missing":
@@ -83,17 +87,21 @@ def test_the_lexical_files_are_verified_too(
         Detrans(model="none").clean(SPUN)
 
 
-def test_weights_of_another_kind_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("model", "name", "what"),
+    [("base", "language", "the language model"), ("small", "encoder", "the encoder")],
+)
+def test_weights_of_another_kind_are_refused(tmp_path: Path, model: str, name: str, what: str) -> None:
     """A pickled checkpoint under our name is read as safetensors or not at all."""
     import pickle
 
     from training.manifest import write
 
     directory = tmp_path / "model"
-    shutil.copytree(model_directory("base"), directory)
-    (directory / "language.safetensors").write_bytes(pickle.dumps({"weights": [1.0]}))
+    shutil.copytree(model_directory(model), directory)
+    (directory / f"{name}.safetensors").write_bytes(pickle.dumps({"weights": [1.0]}))
     write(directory)
-    with pytest.raises(ModelError, match="cannot load the language model"):
+    with pytest.raises(ModelError, match=f"cannot load {what}"):
         Detrans(model=str(directory), device="cpu").clean(SPUN)
 
 
@@ -105,7 +113,7 @@ def test_loading_executes_nothing() -> None:
 
 
 def test_examining_reads_a_document_once(base: Detrans, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(base._second, Judge)
+    assert base._second
     score, read = base._second.score, []
 
     def watched(proposed: Sequence[Proposed]) -> list[list[Scored]]:

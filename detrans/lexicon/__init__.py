@@ -170,8 +170,8 @@ class Lexicon:
         Most phrases are weak and common, so finding the strong ones alone is far cheaper.
         """
         numbers, matcher = self._telling
-        counts = Counter(numbers[i] for i in matcher.choice(folded))
-        return Counter({n: c for n, c in counts.items() if self.evidence[n] >= STRONG})
+        chosen = (numbers[i] for i in matcher.choice(folded))
+        return Counter(n for n in chosen if self.evidence[n] >= STRONG)
 
     @cached_property
     def hash(self) -> str:
