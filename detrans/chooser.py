@@ -23,7 +23,7 @@ from detrans.encoder import Encoder, Passage, collate
 from detrans.errors import ModelError
 from detrans.fourbit import unpack_all
 from detrans.judge import Case, CaseFeatures, Proposed, doubtful, settled
-from detrans.lm import GPU_TOKENS, Likelihood, fast_bfloat16, plain_characters
+from detrans.lm import GPU_TOKENS, Likelihood, placed, plain_characters
 from detrans.ngrams import Numbers
 from detrans.normalise import Scored
 from detrans.scorers import softmax
@@ -105,12 +105,10 @@ class Chooser:
 
     def __init__(self, directory: Path, config: Mapping[str, Any], device: str | None = None) -> None:
         try:
-            self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-            dtype = torch.bfloat16 if fast_bfloat16(self.device) else torch.float32
-            self.encoder = Encoder(config["encoder"]).to(dtype).eval().requires_grad_(False)
-            stored = load_file(directory / "encoder.safetensors")
+            self.device, dtype = placed(device)
+            self.encoder = Encoder(config["encoder"]).to(self.device, dtype).eval().requires_grad_(False)
+            stored = load_file(directory / "encoder.safetensors", str(self.device))
             self.encoder.load_state_dict(unpack_all(stored, dtype))
-            self.encoder.to(self.device)
             self.reader = Reader(Tokenizer.from_file(str(directory / "tokenizer.json")))
         except Exception as error:  # the tokenizer raises nothing narrower
             raise ModelError(

@@ -173,8 +173,7 @@ class LanguageModel:
         self, directory: Path, config: dict[str, Any], device: str | None = None, adapted: bool = True
     ) -> None:
         try:
-            self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-            dtype = torch.bfloat16 if fast_bfloat16(self.device) else torch.float32
+            self.device, dtype = placed(device)
             stored = load_file(directory / "language.safetensors", str(self.device))
             weights = unpack_all(stored, dtype)
             if adapted:
@@ -359,13 +358,16 @@ class LanguageModel:
     def _foretold(self, states: Tensor, asked: Asked) -> Tensor:
         """ln P (M,) of what is asked, each token foretold by one of the states (R, D)."""
         rows, which = torch.unique(self._tensor(asked.row), return_inverse=True)
-        vectors = self.network.vectors
-        parts = [
-            functional.linear(states[rows], some).float().logsumexp(-1)
-            for some in torch.split(vectors, WORDS)
-        ]
-        own = (states[rows][which].float() * vectors[self._tensor(asked.target)].float()).sum(-1)
+        states, vectors = states[rows], self.network.vectors
+        parts = [functional.linear(states, v).float().logsumexp(-1) for v in torch.split(vectors, WORDS)]
+        own = (states[which].float() * vectors[self._tensor(asked.target)].float()).sum(-1)
         return own - torch.stack(parts).logsumexp(0)[which]
+
+
+def placed(device: str | None) -> tuple[torch.device, torch.dtype]:
+    """The device of a network, a GPU where there is one and none is named, and what it computes in there."""
+    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return chosen, torch.bfloat16 if fast_bfloat16(chosen) else torch.float32
 
 
 def fast_bfloat16(device: torch.device) -> bool:

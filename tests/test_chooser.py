@@ -176,7 +176,7 @@ def test_a_run_learns_and_goes_on_where_it_stopped(
     one = proposed(lexical, LONG)
     cases = doubtful(one[0], one[2])
     labels = [[number % 2 == 0, *(number % 2 == 1 for _ in c.candidates)] for number, c in enumerate(cases)]
-    some = list(lessons(chooser.reader, one, cases, labels, [(0, 40, 1)], 1.0))
+    some = list(lessons(chooser.reader, one, zip(cases, labels, strict=True), [(0, 40, 1)], 1.0))
     settings = {**SETTINGS, "vocabulary": 30522, "positions": 512}
 
     def run(resume: bool) -> Run:

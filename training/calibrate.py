@@ -22,7 +22,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.gold import Counts, located, plain, score
-from benchmarks.testsets import DATA, passages
+from benchmarks.testsets import passages
 from detrans import Detrans
 from detrans.assets import read_config
 from detrans.document import Document
@@ -39,10 +39,9 @@ from detrans.spin import Span, Spinner, Spun
 from training.corpora import DEFAULT, documents, paragraphs
 from training.examples import restored
 from training.manifest import write_config
-from training.texts import WRITTEN, without_own
+from training.texts import DEVELOPMENT, WRITTEN, without_own
 
 LEXICAL = Path("models/lexical")
-DEVELOPMENT = ("wild_dev.gold", "written_dev.gold")
 GATE_MISSES = 0.025  # of spun texts, the share that the gate may let through as clean
 EVERY = 3  # of the written texts, how many to each that the gates are set on
 SECOND_MISSES = 0.02  # of the spun texts that passed it, the share that the second one may
@@ -235,7 +234,7 @@ def main() -> None:
             features.append(sentence_features(inside, p))
             labels.append(any(bounds[0] <= s.start < bounds[1] for s in sample.spun.spans))
     config["calibration"]["sentence"] = fit(features, labels)
-    for gold in (gold for name in DEVELOPMENT for gold in passages(DATA / name)):
+    for gold in (gold for path in DEVELOPMENT for gold in passages(path)):
         document = Document(plain(gold), lexicon)
         seen = gather(document)
         scored = score_matches(document, seen.level)

@@ -33,23 +33,21 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.testsets import DATA
 from detrans import Detrans
 from detrans.assets import read_config
 from detrans.batches import batches
 from detrans.chooser import Reader
 from detrans.encoder import LAST, MASK, Batch, Encoder, Passage, collate
 from detrans.fourbit import pack_all
-from detrans.judge import Case, Proposed, doubtful, narrowed
+from detrans.judge import Case, Proposed, doubtful
 from detrans.lexicon import Lexicon, subset
 from detrans.lexicon.compiled import shipped_forms
 from detrans.spin import Spinner
 from training.corpora import DEFAULT
-from training.examples import IGNORE, stream, target
+from training.examples import labelled_by_spinner, stream
 from training.manifest import write
-from training.texts import WRITTEN, kept_apart, propose, right, seen, without_own
+from training.texts import DEVELOPMENT, WRITTEN, labelled_by_marks, propose, seen, without_own
 
-DEVELOPMENT = ("wild_dev.gold", "written_dev.gold")
 PARTS, PART = 12, 250  # of spun text: how many, and documents in each
 ROUND = 1200  # spun documents in a round
 DROPOUT = 0.1
@@ -76,21 +74,22 @@ class Lesson(NamedTuple):
 def lessons(
     reader: Reader,
     proposed: Proposed,
-    cases: list[Case],
-    labels: list[list[bool]],
+    labelled: Iterable[tuple[Case, list[bool]]],
     damaged: Iterable[tuple[int, int, int]],
     weight: float,
 ) -> Iterator[Lesson]:
-    """The passages of a document with what is right. damaged: start, end and label of stretches."""
-    if not cases:
+    """The passages of a document with what is right. labelled: its places and what is right at each;
+    damaged: start, end and label of stretches."""
+    asked = list(labelled)
+    if not asked:
         return
     ids, begins, ends = reader.tokens(proposed[0].text)
     damage = [0] * len(ids)
     for start, end, label in damaged:
         at = slice(bisect_right(ends, start), bisect_left(begins, end))
         damage[at] = [label] * len(damage[at])
-    for low, places, passage in reader.passages(proposed, cases):
-        some = [ok for n in places for ok in labels[n]]
+    for low, places, passage in reader.passages(proposed, [case for case, _ in asked]):
+        some = [ok for n in places for ok in asked[n][1]]
         yield Lesson(passage, some, weight, damage[low : low + len(passage.tokens)])
 
 
@@ -99,14 +98,9 @@ def written(reader: Reader, path: Path) -> Iterator[Lesson]:
     product = without_own(path)
     for text, marks in seen(path):
         proposed = propose(product._counting, product._lexicon, text)
-        cases, labels = [], []
-        for case in doubtful(proposed[0], proposed[2]):
-            some = right(case.scored.match, text, marks, case.candidates)
-            if path.parent != WRITTEN or not kept_apart(case.scored.match, case.candidates, some):
-                cases.append(case)
-                labels.append(some)
+        cases = labelled_by_marks(doubtful(proposed[0], proposed[2]), text, marks)
         damaged = ((start, end, 1 if required else -1) for start, end, required, _ in marks)
-        yield from lessons(reader, proposed, cases, labels, damaged, 1.0)
+        yield from lessons(reader, proposed, cases, damaged, 1.0)
 
 
 def spun(reader: Reader, corpora: Path, seed: int) -> Iterator[Lesson]:
@@ -115,22 +109,8 @@ def spun(reader: Reader, corpora: Path, seed: int) -> Iterator[Lesson]:
     lexicon = Lexicon(subset(shipped_forms(), lambda form: not form.held_out))
     for damaged in islice(stream(corpora, rng, Spinner(lexicon)), PART):
         proposed = propose(scorer, lexicon, damaged.text)
-        starts = [s.start for s in damaged.spans]
-        cases, labels = [], []
-        for case in doubtful(proposed[0], proposed[2]):
-            match = case.scored.match
-            choice = target(match, damaged, starts, len(match.candidates)) - 1
-            if choice == IGNORE - 1:
-                continue
-            if choice in case.candidates and rng.random() < HIDDEN:
-                case = narrowed(case, [n for n, i in enumerate(case.candidates) if i != choice])
-            some = [i == choice for i in case.candidates]
-            if some:
-                cases.append(case)
-                labels.append([not any(some), *some])
-        yield from lessons(
-            reader, proposed, cases, labels, ((s.start, s.end, 1) for s in damaged.spans), SPUN
-        )
+        cases = labelled_by_spinner(doubtful(proposed[0], proposed[2]), damaged, rng, HIDDEN)
+        yield from lessons(reader, proposed, cases, ((s.start, s.end, 1) for s in damaged.spans), SPUN)
 
 
 def prepared(source: Path | int, corpora: Path, tokenizer: Path, folder: Path) -> list[Lesson]:
@@ -287,7 +267,8 @@ class Run:
 
 def grouped(some: Iterable[Lesson], rng: random.Random) -> list[list[Lesson]]:
     """Lessons in batches, those of a batch of like length."""
-    mixed = sorted(some, key=lambda x: len(x.passage.tokens) + 40 * rng.random())
+    mixed = list(some)
+    rng.shuffle(mixed)  # most are equally long
     result = list(batches(mixed, lambda x: len(x.passage.tokens) + 2, BATCH))
     rng.shuffle(result)
     return result
@@ -315,8 +296,7 @@ def main() -> None:
 
     args.folder.mkdir(parents=True, exist_ok=True)
     tokenizer = args.start / "tokenizer.json"
-    development = [DATA / name for name in DEVELOPMENT]
-    sources: list[Sequence[Path | int]] = [development, sorted(WRITTEN.glob("*.gold")), range(PARTS)]
+    sources: list[Sequence[Path | int]] = [DEVELOPMENT, sorted(WRITTEN.glob("*.gold")), range(PARTS)]
     with ProcessPoolExecutor(args.processes) as pool:
         held, own, spun = (
             [

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
 from detrans.document import Match
+from detrans.judge import Case, narrowed
 from detrans.spin import Spinner, Spun
 from training.corpora import documents
 
@@ -63,6 +64,23 @@ def target(match: Match, spun: Spun, starts: list[int], most: int) -> int:
             return i
     # Damage, but a match that cannot mend it must not touch it.
     return 0
+
+
+def labelled_by_spinner(
+    cases: Iterable[Case], spun: Spun, rng: random.Random, hidden: float
+) -> Iterator[tuple[Case, list[bool]]]:
+    """The cases of a spun text with what is right at each, where one answer is. Of the right candidates a
+    share is hidden; one that is alone stays, as nothing would be asked without it."""
+    starts = [s.start for s in spun.spans]
+    for case in cases:
+        match = case.scored.match
+        choice = target(match, spun, starts, len(match.candidates))
+        if choice == IGNORE:
+            continue
+        if choice - 1 in case.candidates and len(case.candidates) > 1 and rng.random() < hidden:
+            case = narrowed(case, [n for n, i in enumerate(case.candidates) if i != choice - 1])
+        candidates = [i == choice - 1 for i in case.candidates]
+        yield case, [not any(candidates), *candidates]
 
 
 def cycle(corpora: Path, name: str, rng: random.Random) -> Iterator[str]:

@@ -3,23 +3,25 @@ lexicon without the pairs that the texts themselves gave."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from safetensors import safe_open
 
 from benchmarks.gold import located, plain, tokens
-from benchmarks.testsets import passages
+from benchmarks.testsets import DATA, passages
 from detrans import Detrans
 from detrans.document import Document, Match
 from detrans.evidence import gather
-from detrans.judge import Proposed
+from detrans.judge import Case, Proposed
 from detrans.lexicon import Lexicon
 from detrans.scorers import LexicalScorer
 from detrans.spin import UNSEEN_FAMILY
 
 WRITTEN = Path(__file__).parent / "written"
+# What thresholds are set on, and training never learns from.
+DEVELOPMENT = (DATA / "wild_dev.gold", DATA / "written_dev.gold")
 # The shares of all forms, in order, without each file of `WRITTEN`; `training.lexicon` writes them.
 OWN_SHARES = Path(".cache/lexicon/own_shares.safetensors")
 # Files whose texts train the judge. The others train its language model (`training.tune`), so that the
@@ -98,6 +100,14 @@ def right(match: Match, text: str, marks: Marks, candidates: tuple[int, ...]) ->
         ]
     required = any(m[2] for m in over)
     return [not (required and any(allowed)), *allowed]
+
+
+def labelled_by_marks(cases: Iterable[Case], text: str, marks: Marks) -> Iterator[tuple[Case, list[bool]]]:
+    """The cases of a written text that training may see, with what is right at each."""
+    for case in cases:
+        labels = right(case.scored.match, text, marks, case.candidates)
+        if not kept_apart(case.scored.match, case.candidates, labels):
+            yield case, labels
 
 
 def part(accepted: tuple[str, ...], before: int, after: int) -> tuple[str, ...]:

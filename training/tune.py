@@ -44,9 +44,9 @@ from detrans.lm import LanguageModel, Place, Window
 from detrans.scorers import LexicalScorer
 from detrans.spin import Spinner
 from training.corpora import DEFAULT
-from training.examples import HIDDEN, IGNORE, stream, target
+from training.examples import HIDDEN, labelled_by_spinner, stream
 from training.manifest import write
-from training.texts import JUDGED, WRITTEN, kept_apart, propose, right, seen, without_own
+from training.texts import JUDGED, WRITTEN, labelled_by_marks, propose, seen, without_own
 
 RANK = 8
 LOWEST = 8  # layers below are left as they are
@@ -107,13 +107,8 @@ def written(language: LanguageModel, path: Path, rng: random.Random) -> list[Ask
     found: list[Asked] = []
     for text, marks in seen(path):
         document, _, scored = propose(detrans._counting, detrans._lexicon, text)
-        questions = []
-        for case in doubtful(document, scored, LEAST):
-            candidates, match = case.candidates, case.scored.match
-            labels = right(match, text, marks, candidates)
-            if kept_apart(match, candidates, labels):
-                continue
-            questions.append((case.place, Question(prior(case), labels)))
+        cases = labelled_by_marks(doubtful(document, scored, LEAST), text, marks)
+        questions = [(case.place, Question(prior(case), labels)) for case, labels in cases]
         mends = [(start, end, accepted[0]) for start, end, _, accepted in marks]
         found += asked(language, text, mends, questions, rng)
     return found
@@ -126,20 +121,8 @@ def spun(
     lexicon = Lexicon(subset(shipped_forms(), lambda form: not form.held_out))
     for damaged in stream(corpora, rng, Spinner(lexicon)):
         document, _, scored = propose(scorer, lexicon, damaged.text)
-        starts = [s.start for s in damaged.spans]
-        questions = []
-        for case in doubtful(document, scored, LEAST):
-            match, place = case.scored.match, case.place
-            choice = target(match, damaged, starts, len(match.candidates))
-            if choice == IGNORE:
-                continue
-            labels = [False, *(i == choice - 1 for i in case.candidates)]
-            priors, phrases = prior(case), list(place.phrases)
-            if any(labels) and len(phrases) > 2 and rng.random() < HIDDEN:
-                at = labels.index(True)
-                del labels[at], priors[at], phrases[at]
-            labels[0] = not any(labels)
-            questions.append((Place(place.start, place.end, tuple(phrases)), Question(priors, labels)))
+        cases = labelled_by_spinner(doubtful(document, scored, LEAST), damaged, rng, HIDDEN)
+        questions = [(case.place, Question(prior(case), labels)) for case, labels in cases]
         mends = [(s.start, s.end, s.original) for s in damaged.spans]
         found = asked(language, damaged.text, mends, questions, rng)
         yield from rng.sample(found, min(WINDOWS, len(found)))
