@@ -22,7 +22,7 @@ from detrans.lm import LanguageModel
 from detrans.scorers import Network
 from training.network import Example, train
 from training.table import rejected, write_table
-from training.texts import right, styles
+from training.texts import MOST_REPAIRED, partly_repaired, right, styles
 from training.tune import Run, Tuned, fresh, written
 
 GOLD = (
@@ -65,6 +65,23 @@ def test_what_is_right_for_a_match(gold: str, spun: str, originals: list[str], e
     forms = [Form(spun, original, 0.5, 1.0, 1.0, "any", "t") for original in originals]
     match = Match(start, start + len(spun), 0, 1, forms)
     assert right(match, text, located(gold), tuple(range(len(forms)))) == expected
+
+
+def test_marks_of_a_partly_repaired_text_stay_on_their_words() -> None:
+    gold = "The {navy=>military} {mentioned=>said/told} {final week=>last week} that {overseas=>foreign} men."
+    marks = located(gold)
+    words = {plain(gold)[start:end]: accepted for start, end, _, accepted in marks}
+    left = []
+    for seed in range(200):
+        text, some = partly_repaired(plain(gold), marks, random.Random(seed))
+        left.append(len(some))
+        for start, end, required, accepted in some:
+            assert required
+            assert words[text[start:end]] == accepted
+        gone = set(words) - {text[start:end] for start, end, *_ in some}
+        assert all(words[word][0] in text and word not in text for word in gone)
+    assert set(left) == {0, 1, 2, 3, 4}
+    assert sum(left) / len(left) / 4 == pytest.approx(1 - MOST_REPAIRED / 2, abs=0.06)
 
 
 def test_refused_rows_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:

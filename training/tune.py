@@ -46,7 +46,7 @@ from detrans.spin import Spinner
 from training.corpora import DEFAULT
 from training.examples import HIDDEN, labelled_by_spinner, stream
 from training.manifest import write
-from training.texts import JUDGED, WRITTEN, labelled_by_marks, propose, seen, without_own
+from training.texts import JUDGED, MOST_REPAIRED, WRITTEN, labelled_by_marks, propose, seen, without_own
 
 RANK = 8
 LOWEST = 8  # layers below are left as they are
@@ -59,7 +59,6 @@ PLACES = 32  # asked for on one window
 GPU_BATCH = 16_384  # tokens at once on a GPU, padding included
 OWN = 0.4  # share of the steps on written texts
 WINDOWS = 1  # of one spun document
-MOST_REPAIRED = 0.8  # of a text's damage, while the rest is asked for
 # Which process of how many this is, as torchrun says.
 NUMBER, PROCESSES = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 
