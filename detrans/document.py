@@ -97,21 +97,19 @@ class Document:
         return bool(self.keep) and self.lexicon.phrases[number] in self.keep
 
     @cached_property
-    def _words(self) -> tuple[list[str], list[int]]:
+    def _words(self) -> tuple[list[str], Ints]:
         """Folded words with BOUNDARY where punctuation stood, and the folded offset of each."""
-        data, hard = self.folded.data, self.folded.hard
-        words, offsets = [BOUNDARY, BOUNDARY], [-1, -1]
-        at, marks = 0, 0
-        for word in data.decode("ascii").split(" "):
-            if word:
-                if hard[at] > marks:
-                    words.append(BOUNDARY)
-                    offsets.append(at - 1)
-                    marks = int(hard[at])
-                words.append(word)
-                offsets.append(at)
-            at += len(word) + 1
-        return [*words, BOUNDARY, BOUNDARY], offsets
+        data, hard = np.frombuffer(self.folded.data, np.uint8), self.folded.hard
+        begins = 1 + np.flatnonzero((data[1:] != SPACE) & (data[:-1] == SPACE))
+        marks = hard[begins]
+        parted = np.diff(marks, prepend=0) > 0  # from the word before
+        at = 2 + np.arange(len(begins)) + np.cumsum(parted)
+        words = np.full(4 + len(begins) + int(parted.sum()), BOUNDARY, object)
+        words[at] = self.folded.data.decode("ascii").split()
+        offsets = np.full(len(words) - 2, -1, np.int64)
+        offsets[at] = begins
+        offsets[at[parted] - 1] = begins[parted] - 1
+        return words.tolist(), offsets
 
     @property
     def words(self) -> list[str]:
@@ -127,7 +125,7 @@ class Document:
         good = breaks.searchsorted(begin) == breaks.searchsorted(stop)
         if self.keep:
             good &= ~np.fromiter(map(self._kept, number.tolist()), bool, len(number))
-        offsets = np.array(self._words[1])
+        offsets = self._words[1]
         first, last = offsets.searchsorted(start[good]), offsets.searchsorted(end[good])
         return Found(number[good], begin[good], stop[good], first, last)
 

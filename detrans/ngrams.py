@@ -118,6 +118,14 @@ class NgramModel:
             left = left[~found]
         return result
 
+    def known(self, *columns: Hashes) -> Numbers:
+        """ln P of the last word of each n-gram after the others, nan where the table does not hold it;
+        (N,) from a column (N,) of word hashes for each place."""
+        found, values = self._find(combine_arrays(*columns))
+        result = np.full(len(found), np.nan)
+        result[found] = values
+        return result
+
     def score(self, words: Hashes, starts: Ints) -> Numbers:
         """ln P of word sequences, each after its own first two words; they lie end to end in `words`,
         none shorter than three."""

@@ -17,6 +17,7 @@ from detrans.doubt import doubt
 from detrans.edits import Edit, apply, compose
 from detrans.errors import ConfigError
 from detrans.evidence import Evidence, gather
+from detrans.fluency import fluency
 from detrans.lexicon import Lexicon, read_user_pairs, subset
 from detrans.lexicon.compiled import CompiledLexicon
 from detrans.lookalikes import Disguise
@@ -181,20 +182,23 @@ class Detrans:
         own: float = self._settings["threshold"]
         return own if self.config.threshold is None else self.config.threshold
 
-    def _prior(self, evidence: Evidence) -> float:
-        """Probability that the document is damaged, from lexical evidence alone."""
-        bias, *weights = self._lexical["calibration"]["evidence"]
-        return logistic(bias + dot(weights, evidence.features))
+    def _prior(self, document: Document, evidence: Evidence) -> float:
+        """Probability that the document is damaged, as the cheap stage sees it."""
+        bias, *weights = self._lexical["calibration"]["prior"]
+        return logistic(bias + dot(weights, self._prior_features(document, evidence)))
+
+    def _prior_features(self, document: Document, evidence: Evidence) -> tuple[float, ...]:
+        return (*evidence.features, *fluency(document, self._ngrams))
 
     def _weigh(self, text: str) -> tuple[Document, Evidence, float]:
         """The cheap stage: a document, its evidence, its score."""
         document = Document(text, self._lexicon, self._keep)
         evidence = gather(document)
-        score = self._prior(evidence)
+        score = self._prior(document, evidence)
         # Only what looks suspicious is worth a look at its language.
         if score >= self._lexical["gate"] and (english := document.english()) is not document:
             document, evidence = english, gather(english)
-            score = self._prior(evidence)
+            score = self._prior(document, evidence)
         return document, evidence, score
 
     def _propose(self, document: Document, evidence: Evidence) -> Proposed | None:
@@ -290,7 +294,7 @@ class Detrans:
         matches = by_sentence(scored or [], sentences, lambda s: (s.match.start, s.match.end))
         disguised = by_sentence(document.disguised, sentences, lambda d: (d.start, d.end))
         found = tuple(
-            self._sentence(document.text, bounds, some, words, prior, scored is not None)
+            self._sentence(document.text, bounds, some, words, prior)
             for bounds, some, words in zip(sentences, matches, disguised, strict=True)
         )
         return Detection(self._document(document, prior, scored), found, self.signature)
@@ -314,7 +318,6 @@ class Detrans:
         scored: list[Scored],
         disguised: list[Disguise],
         prior: float,
-        judged: bool,
     ) -> Sentence:
         start, end = bounds
         spans: list[Span] = []
@@ -331,7 +334,8 @@ class Detrans:
         spans = sorted(add_disguised(text, spans, disguised), key=lambda x: x.start)
         bias, *weights = self._settings["calibration"]["sentence"]
         features = sentence_features(scored, prior, len(disguised))
-        score = logistic(bias + dot(weights, features)) if judged or disguised else 0.0
+        suspicious = prior >= self._lexical["gate"] or disguised
+        score = logistic(bias + dot(weights, features)) if suspicious else 0.0
         return Sentence(start, end, text[start:end], round(score, 4), tuple(spans))
 
 

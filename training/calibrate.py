@@ -4,6 +4,8 @@
 
 Without --model the lexical stage is fitted (`models/lexical/config.json`: prior, the two gates, document and
 sentence score, threshold of the lexical scorer); with it, the model's scores and threshold.
+The documents' scores are fitted on news out and back through apertium too (Debian's apertium,
+apertium-eng-spa, apertium-eo-en and apertium-en-gl).
 The threshold is the lowest that keeps the aims on the development texts of `benchmarks/data`
 (`wild_dev.gold`, `written_dev.gold`) and on clean text. The documents of news.dev used here are not
 those of the test sets.
@@ -24,27 +26,29 @@ from sklearn.linear_model import LogisticRegression
 from benchmarks.gold import Counts, located, plain, score
 from benchmarks.testsets import passages
 from detrans import Detrans
-from detrans.assets import read_config
 from detrans.document import Document
 from detrans.doubt import doubt
-from detrans.edits import apply
-from detrans.evidence import Evidence, gather
+from detrans.edits import Edit, apply
+from detrans.evidence import gather
 from detrans.lexicon import Lexicon
 from detrans.lexicon.compiled import shipped_forms
 from detrans.normalise import WITNESSES, Scored, choose
 from detrans.pipeline import document_features, dot, logistic, sentence_features
-from detrans.scorers import LexicalScorer
 from detrans.segment import sentence_spans
 from detrans.spin import Span, Spinner, Spun
 from training.corpora import DEFAULT, documents, paragraphs
 from training.examples import restored
 from training.manifest import write_config
+from training.roundtrip import align, out_and_back
 from training.texts import DEVELOPMENT, WRITTEN, without_own
 
 LEXICAL = Path("models/lexical")
-GATE_MISSES = 0.025  # of spun texts, the share that the gate may let through as clean
+GATE_MISSES = 0.01  # of spun texts, the share that the gate may let through as clean
 EVERY = 3  # of the written texts, how many to each that the gates are set on
 SECOND_MISSES = 0.02  # of the spun texts that passed it, the share that the second one may
+TRANSLATED = 20  # documents through each engine
+PAIRS = ("eng-spa", "en-eo", "en-gl")
+TRANSLATION = "mt"  # the family of what `align` makes
 MANY = 5  # times as many texts for the gates; longer ones too for the second, as few clean ones get there
 CLEAN = 2000  # of each kind of clean text, for the document score; few pass the first gate
 MOST_HARM = 0.2  # edits per 1,000 words of clean text that passed the gate
@@ -86,14 +90,36 @@ def samples(
     return result
 
 
-def others() -> Iterator[tuple[Sample, Document]]:
-    """Texts of `training/written`, their own pairs left out: the work of programs that the lexicon does
-    not know, which the gates must not stop either."""
+def others(pieces: bool = False) -> Iterator[tuple[Sample, Document]]:
+    """Texts of `training/written`, or a piece of each, their own pairs left out: the work of programs that
+    the lexicon does not know, which the gates must not stop either. And what they were before: text of
+    the same kind without damage, so that the kind is not taken for damage."""
+    rng = random.Random(6)
     for path in sorted(WRITTEN.glob("*.gold")):
         lexicon = without_own(path)._lexicon
         for gold in passages(path)[::EVERY]:
-            spans = tuple(Span(a, b, texts[0]) for a, b, required, texts in located(gold) if required)
-            spun = Spun(plain(gold), spans, "written")
+            if pieces:
+                lines = gold.split("\n")
+                at = rng.randrange(len(lines))
+                gold = "\n".join(lines[at : at + rng.choice((1, 1, 2, 3))])
+            text, marks = plain(gold), located(gold)
+            spans = tuple(Span(a, b, texts[0]) for a, b, required, texts in marks if required)
+            whole = apply(text, [Edit(a, b, texts[0], "gold", 1.0, "") for a, b, _, texts in marks])
+            yield Sample(Spun(text, spans, "written"), True), Document(text, lexicon)
+            yield Sample(Spun(whole, (), "written"), False), Document(whole, lexicon)
+
+
+def translated(corpora: Path, lexicon: Lexicon) -> Iterator[tuple[Sample, Document]]:
+    """News out and back through three engines, the damage that hardly a phrase of the lexicon tells of."""
+    for number, pair in enumerate(PAIRS):
+        for text in islice(other_news(corpora, 4 * TRANSLATED * len(PAIRS)), number, None, len(PAIRS)):
+            parts, spans, length = [], [], 0
+            for clean, damaged in out_and_back(text[:3000].split("\n"), pair):
+                part = align(clean, damaged)
+                parts.append(part.text)
+                spans += [Span(length + s.start, length + s.end, s.original) for s in part.spans]
+                length += len(part.text) + 1
+            spun = Spun("\n".join(parts), tuple(spans), TRANSLATION)
             yield Sample(spun, True), Document(spun.text, lexicon)
 
 
@@ -126,18 +152,29 @@ def gate(scores: list[float], chosen: list[Sample], misses: float) -> float:
     return round(spun[int(misses * len(spun))], 4)
 
 
-def second_gate(scorer: LexicalScorer, passed: list[tuple[Sample, Document, Evidence]]) -> float:
-    """The second gate, set on texts that pass the first."""
-    doubts = [doubt(scorer.score(document, seen.level), document.word_count) for _, document, seen in passed]
+def fit_cheap_stage(corpora: Path, detrans: Detrans, spinner: Spinner, count: int) -> None:
+    """Fit the prior and set the gates, in the settings of `detrans`."""
+    config, lexicon = detrans._lexical, detrans._lexicon
+    short = samples(corpora, spinner, MANY * count)
+    long = samples(corpora, spinner, MANY * count, documents)
+    told, more = ([(s, Document(s.spun.text, lexicon)) for s in some] for some in (short, long))
+    told += others()
+    # Pieces teach the prior what little text can tell; the gates may stop them.
+    weighed = [(sample, document, gather(document)) for sample, document in (*told, *others(True), *more)]
+    features = [detrans._prior_features(document, seen) for _, document, seen in weighed]
+    labels = [sample.damaged for sample, *_ in weighed]
+    weights = fit(features[: -len(more)], labels[: -len(more)])
+    config["calibration"]["prior"] = weights
+    scores = [logistic(weights[0] + dot(weights[1:], some)) for some in features]
+    first = [sample for sample, _ in told]
+    config["gate"] = min(0.5, gate(scores[: len(told)], first, GATE_MISSES))
+    tell("gate", config["gate"], scores[: len(told)], first)
+    both = [*zip(weighed, scores, strict=True)]
+    passed = [one for one, p in (*both[: len(told)], *both[-len(more) :]) if p >= config["gate"]]
+    doubts = [doubt(detrans._counting.score(d, seen.level), d.word_count) for _, d, seen in passed]
     chosen = [sample for sample, *_ in passed]
-    result = gate(doubts, chosen, SECOND_MISSES)
-    tell("second gate", result, doubts, chosen)
-    return result
-
-
-def prior(weights: list[float], seen: Evidence) -> float:
-    """Probability that a document is damaged, from lexical evidence alone."""
-    return logistic(weights[0] + dot(weights[1:], seen.features))
+    config["second_gate"] = gate(doubts, chosen, SECOND_MISSES)
+    tell("second gate", config["second_gate"], doubts, chosen)
 
 
 def tell(name: str, least: float, scores: list[float], chosen: list[Sample]) -> None:
@@ -178,33 +215,14 @@ def main() -> None:
     parser.add_argument("--precision", type=float, default=0.88, help="least share of right edits there")
     args = parser.parse_args()
 
-    lexicon = Lexicon(shipped_forms())
-    spinner = Spinner(lexicon)
-    chosen = samples(args.corpora, spinner, args.count)
-    texts = [Document(s.spun.text, lexicon) for s in chosen]
-    evidence = [gather(d) for d in texts]
-    lexical = read_config(LEXICAL)
     directory = args.model or LEXICAL
-    config = read_config(directory)
-    weights = fit([e.features for e in evidence], [s.damaged for s in chosen])
-    if args.model is None:
-        config["calibration"]["evidence"] = weights
-        lexical = config
-
-    priors = [prior(lexical["calibration"]["evidence"], e) for e in evidence]
     detrans = Detrans(model=str(args.model or "none"))
+    config, lexicon = detrans._settings, detrans._lexicon
+    spinner = Spinner(Lexicon(shipped_forms()))
     if args.model is None:
-        short = samples(args.corpora, spinner, MANY * args.count)
-        long = samples(args.corpora, spinner, MANY * args.count, documents)
-        told, more = ([(s, Document(s.spun.text, lexicon)) for s in some] for some in (short, long))
-        told += others()
-        weighed = [(sample, document, gather(document)) for sample, document in told + more]
-        scores = [prior(weights, seen) for *_, seen in weighed]
-        first, by = [sample for sample, _ in told], scores[: len(told)]
-        config["gate"] = min(0.5, gate(by, first, GATE_MISSES))
-        tell("gate", config["gate"], by, first)
-        passed = [one for one, p in zip(weighed, scores, strict=True) if p >= config["gate"]]
-        config["second_gate"] = second_gate(detrans._counting, passed)
+        fit_cheap_stage(args.corpora, detrans, spinner, args.count)
+    least = detrans._lexical["gate"]
+    chosen = [(s, Document(s.spun.text, lexicon)) for s in samples(args.corpora, spinner, args.count)]
 
     def score_matches(document: Document, level: int) -> list[Scored]:
         return detrans._score([(document, level, detrans._counting.score(document, level))])[0]
@@ -214,21 +232,25 @@ def main() -> None:
     whole: list[tuple[tuple[float, ...], bool]] = []  # the documents that pass the first gate
 
     def note(document: Document, scored: list[Scored], p: float, damaged: bool) -> None:
-        if p >= lexical["gate"]:
+        if p >= least:
             whole.append((document_features(scored, document.word_count, p), damaged))
 
     tallies = {round(float(t), 2): Tally() for t in np.arange(0.3, 0.985, 0.04)}
     clean_words = damaged = 0
-    for sample, document, seen, p in zip(chosen, texts, evidence, priors, strict=True):
+    for sample, document in (*chosen, *translated(args.corpora, lexicon)):
         if not document.text.strip():
             continue
+        seen = gather(document)
+        p = detrans._prior(document, seen)
         scored = score_matches(document, seen.level)
+        if telling(sample):
+            note(document, scored, p, True)
+        if sample.spun.family == TRANSLATION:
+            continue  # no sentence of it is sound, and hardly one has a phrase that tells
         if not sample.damaged:
             clean_words += document.word_count
         damaged += len(sample.spun.spans)
-        if telling(sample):
-            note(document, scored, p, True)
-        tally(sample, document, scored if p >= lexical["gate"] else [], tallies)
+        tally(sample, document, scored if p >= least else [], tallies)
         for bounds in sentence_spans(document.text):
             inside = [s for s in scored if bounds[0] <= s.match.start and s.match.end <= bounds[1]]
             features.append(sentence_features(inside, p))
@@ -238,15 +260,15 @@ def main() -> None:
         document = Document(plain(gold), lexicon)
         seen = gather(document)
         scored = score_matches(document, seen.level)
-        note(document, scored, prior(lexical["calibration"]["evidence"], seen), True)
+        note(document, scored, detrans._prior(document, seen), True)
         for threshold, t in tallies.items():
             edits = choose(document, scored, threshold)
             t.wild += score(gold, apply(document.text, edits))
     for text in sound(args.corpora):
         document = Document(text[:6000], lexicon)
         seen = gather(document)
-        p = prior(lexical["calibration"]["evidence"], seen)
-        if p >= lexical["gate"]:
+        p = detrans._prior(document, seen)
+        if p >= least:
             proposed = detrans._propose(document, seen)
             note(document, detrans._score([proposed])[0] if proposed else [], p, False)
     config["calibration"]["document"] = fit(*zip(*whole, strict=True))
