@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.gold import Counts, located, plain, score, total
 from benchmarks.systems import SYSTEMS, System
-from benchmarks.testsets import load
+from benchmarks.testsets import UNDAMAGED, load
 
 RESAMPLES = 1000
 
@@ -54,15 +54,15 @@ def detection(everything: dict[str, list[Result]]) -> Iterator[tuple[str, dict[s
             documents = [r.document for r in clean + damaged]
             sentences = [s for r in clean for s in r.sentences]
             sentences += [s for r in damaged for s in r.sentences if s[0]]
-            yield (
-                title,
-                {
-                    "document AUC": auc(documents),
-                    "recall at 1% false alarms": recall_at_one_percent(documents),
-                    "sentence AUC": auc(sentences),
-                    "sentence recall at 1%": recall_at_one_percent(sentences),
-                },
-            )
+            figures = {
+                "document AUC": auc(documents),
+                "recall at 1% false alarms": recall_at_one_percent(documents),
+                "sentence AUC": auc(sentences),
+                "sentence recall at 1%": recall_at_one_percent(sentences),
+            }
+            if before := everything.get(f"{title}{UNDAMAGED}"):
+                figures["document AUC against what they were"] = auc([r.document for r in damaged + before])
+            yield title, figures
 
 
 def interval(results: Sequence[Result], figure: Callable[[Counts], float]) -> tuple[float, float]:

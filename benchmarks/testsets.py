@@ -7,6 +7,7 @@ import shutil
 from itertools import islice
 from pathlib import Path
 
+from benchmarks.gold import mended
 from detrans.lexicon import Lexicon
 from detrans.lexicon.compiled import shipped_forms
 from detrans.spin import UNSEEN_FAMILY, Spinner, Spun
@@ -63,6 +64,9 @@ def passages(path: Path) -> list[str]:
     return [t.strip("\n") for t in text.split("\n---\n") if t.strip()]
 
 
+UNDAMAGED = ", undamaged"  # the texts of a set as they were before
+
+
 def load(corpora: Path | None, gold: Path | None) -> dict[str, list[str]]:
     """All test sets that can be had: those of the project, and with the folders given, the others."""
     sets: dict[str, list[str]] = {}
@@ -76,6 +80,10 @@ def load(corpora: Path | None, gold: Path | None) -> dict[str, list[str]]:
         sets["wild"] = [t for path in wild for t in passages(path)]
     if (DATA / "programs.gold").exists():
         sets["programs"] = passages(DATA / "programs.gold")
+    # Sound text of the same kind as the damaged: news alone would flatter a detector.
+    sets |= {
+        f"{name}{UNDAMAGED}": [*map(mended, sets[name])] for name in ("wild", "programs") if name in sets
+    }
     if corpora is not None:
         sets["synthetic"] = synthetic(corpora, held_out=False)
         sets["synthetic, unseen pairs"] = synthetic(corpora, held_out=True)

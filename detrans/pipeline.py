@@ -184,8 +184,7 @@ class Detrans:
 
     def _prior(self, document: Document, evidence: Evidence) -> float:
         """Probability that the document is damaged, as the cheap stage sees it."""
-        bias, *weights = self._lexical["calibration"]["prior"]
-        return logistic(bias + dot(weights, self._prior_features(document, evidence)))
+        return fitted(self._lexical["calibration"]["prior"], self._prior_features(document, evidence))
 
     def _prior_features(self, document: Document, evidence: Evidence) -> tuple[float, ...]:
         return (*evidence.features, *fluency(document, self._ngrams))
@@ -303,8 +302,11 @@ class Detrans:
         """A document's probability of damage: its prior, until a stage after the first gate knew more."""
         gate = self._lexical["gate"]
         if prior >= gate:
-            bias, *weights = self._settings["calibration"]["document"]
-            later = logistic(bias + dot(weights, document_features(scored or [], document.word_count, prior)))
+            features = document_features(scored or [], document.word_count, prior)
+            spun = fitted(self._settings["calibration"]["document"], features)
+            # No later stage knows what a translation leaves.
+            translated = fitted(self._lexical["calibration"]["translated"], features[1:])
+            later = 1 - (1 - spun) * (1 - translated)
             # What passed the gate stays above what did not: damage by rule, which no later stage knows, is
             # more frequent there. Look-alike letters speak for themselves.
             later = gate + (1 - gate) * later
@@ -332,10 +334,9 @@ class Detrans:
                 spans.append(Span(m.start, m.end, text[m.start : m.end], round(1 - s.keep, 4), note))
         spans.sort(key=lambda x: x.start)
         spans = sorted(add_disguised(text, spans, disguised), key=lambda x: x.start)
-        bias, *weights = self._settings["calibration"]["sentence"]
-        features = sentence_features(scored, prior, len(disguised))
         suspicious = prior >= self._lexical["gate"] or disguised
-        score = logistic(bias + dot(weights, features)) if suspicious else 0.0
+        features = sentence_features(scored, prior, len(disguised))
+        score = fitted(self._settings["calibration"]["sentence"], features) if suspicious else 0.0
         return Sentence(start, end, text[start:end], round(score, 4), tuple(spans))
 
 
@@ -357,9 +358,10 @@ def logistic(x: float) -> float:
     return 0.5 * (1 + math.tanh(x / 2))
 
 
-def dot(weights: list[float], features: Iterable[float]) -> float:
-    """Sum of products; the two must be equally long."""
-    return sum(w * f for w, f in zip(weights, features, strict=True))
+def fitted(calibration: Sequence[float], features: Iterable[float]) -> float:
+    """A logistic function of features: bias, then a weight for each."""
+    bias, *weights = calibration
+    return logistic(bias + sum(w * f for w, f in zip(weights, features, strict=True)))
 
 
 def sentence_features(scored: list[Scored], prior: float, disguised: int = 0) -> tuple[float, float, float]:
@@ -369,7 +371,8 @@ def sentence_features(scored: list[Scored], prior: float, disguised: int = 0) ->
 
 
 def document_features(scored: list[Scored], words: int, prior: float) -> tuple[float, float]:
-    """What the calibrated document score is a logistic function of."""
+    """What the probability that a document is spun is a logistic function of; that it is translated
+    follows from the second alone."""
     return doubt(scored, words), logit(prior) / 4
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.gold import Mark, mended, parse, plain, score, total
-from benchmarks.quality import auc, recall_at_one_percent
-from benchmarks.testsets import DATA, marked, passages
+from benchmarks.gold import Counts, Mark, mended, parse, plain, score, total
+from benchmarks.quality import Result, auc, detection, recall_at_one_percent
+from benchmarks.testsets import DATA, UNDAMAGED, load, marked, passages
 from detrans.spin import Spinner
 from tests.test_properties import CLEAN
 
@@ -77,6 +77,31 @@ def test_a_spun_document_repaired_by_its_originals_scores_one(spinner: Spinner) 
 def test_ranking_figures() -> None:
     assert auc([(True, 0.9), (True, 0.4), (False, 0.4), (False, 0.1)]) == 0.875
     assert recall_at_one_percent([(True, 0.9), (True, 0.3), (False, 0.5), (False, 0.1)]) == 0.5
+
+
+def test_damaged_texts_are_told_from_what_they_were() -> None:
+    def results(damaged: bool, *scores: float) -> list[Result]:
+        return [Result(Counts(), False, (damaged, score), []) for score in scores]
+
+    sets = {
+        "wild": results(True, 0.5, 0.9),
+        f"wild{UNDAMAGED}": results(False, 0.3, 0.7),
+        "clean news": results(False, 0.1, 0.2, 0.3, 0.4),
+    }
+    ((title, figures),) = detection(sets)
+    assert title == "wild"
+    assert figures["document AUC"] == pytest.approx(11 / 12)
+    assert figures["document AUC against what they were"] == 0.75
+    del sets[f"wild{UNDAMAGED}"]
+    assert "document AUC against what they were" not in dict(detection(sets))["wild"]
+
+
+def test_undamaged_texts_are_the_repaired_ones() -> None:
+    sets = load(None, None)
+    for name in ("wild", "programs"):
+        for before, gold in zip(sets[f"{name}{UNDAMAGED}"], sets[name], strict=True):
+            assert score(gold, before).recall == 1.0
+            assert "{" not in before
 
 
 def test_shipped_sets_are_well_formed() -> None:

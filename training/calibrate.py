@@ -23,23 +23,23 @@ from pathlib import Path
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.gold import Counts, located, plain, score
+from benchmarks.gold import Counts, located, mended, plain, score
 from benchmarks.testsets import passages
 from detrans import Detrans
 from detrans.document import Document
 from detrans.doubt import doubt
-from detrans.edits import Edit, apply
-from detrans.evidence import gather
+from detrans.edits import apply
+from detrans.evidence import Evidence, gather
 from detrans.lexicon import Lexicon
 from detrans.lexicon.compiled import shipped_forms
 from detrans.normalise import WITNESSES, Scored, choose
-from detrans.pipeline import document_features, dot, logistic, sentence_features
+from detrans.pipeline import document_features, fitted, sentence_features
 from detrans.segment import sentence_spans
 from detrans.spin import Span, Spinner, Spun
 from training.corpora import DEFAULT, documents, paragraphs
 from training.examples import restored
 from training.manifest import write_config
-from training.roundtrip import align, out_and_back
+from training.roundtrip import out_and_back
 from training.texts import DEVELOPMENT, WRITTEN, without_own
 
 LEXICAL = Path("models/lexical")
@@ -48,7 +48,6 @@ EVERY = 3  # of the written texts, how many to each that the gates are set on
 SECOND_MISSES = 0.02  # of the spun texts that passed it, the share that the second one may
 TRANSLATED = 20  # documents through each engine
 PAIRS = ("eng-spa", "en-eo", "en-gl")
-TRANSLATION = "mt"  # the family of what `align` makes
 MANY = 5  # times as many texts for the gates; longer ones too for the second, as few clean ones get there
 CLEAN = 2000  # of each kind of clean text, for the document score; few pass the first gate
 MOST_HARM = 0.2  # edits per 1,000 words of clean text that passed the gate
@@ -104,23 +103,17 @@ def others(pieces: bool = False) -> Iterator[tuple[Sample, Document]]:
                 gold = "\n".join(lines[at : at + rng.choice((1, 1, 2, 3))])
             text, marks = plain(gold), located(gold)
             spans = tuple(Span(a, b, texts[0]) for a, b, required, texts in marks if required)
-            whole = apply(text, [Edit(a, b, texts[0], "gold", 1.0, "") for a, b, _, texts in marks])
+            whole = mended(gold)
             yield Sample(Spun(text, spans, "written"), True), Document(text, lexicon)
             yield Sample(Spun(whole, (), "written"), False), Document(whole, lexicon)
 
 
-def translated(corpora: Path, lexicon: Lexicon) -> Iterator[tuple[Sample, Document]]:
+def translated(corpora: Path, lexicon: Lexicon) -> Iterator[Document]:
     """News out and back through three engines, the damage that hardly a phrase of the lexicon tells of."""
     for number, pair in enumerate(PAIRS):
         for text in islice(other_news(corpora, 4 * TRANSLATED * len(PAIRS)), number, None, len(PAIRS)):
-            parts, spans, length = [], [], 0
-            for clean, damaged in out_and_back(text[:3000].split("\n"), pair):
-                part = align(clean, damaged)
-                parts.append(part.text)
-                spans += [Span(length + s.start, length + s.end, s.original) for s in part.spans]
-                length += len(part.text) + 1
-            spun = Spun("\n".join(parts), tuple(spans), TRANSLATION)
-            yield Sample(spun, True), Document(spun.text, lexicon)
+            pairs = out_and_back(text[:3000].split("\n"), pair)
+            yield Document("\n".join(damaged for _, damaged in pairs), lexicon)
 
 
 def other_news(corpora: Path, among: int) -> Iterator[str]:
@@ -165,7 +158,7 @@ def fit_cheap_stage(corpora: Path, detrans: Detrans, spinner: Spinner, count: in
     labels = [sample.damaged for sample, *_ in weighed]
     weights = fit(features[: -len(more)], labels[: -len(more)])
     config["calibration"]["prior"] = weights
-    scores = [logistic(weights[0] + dot(weights[1:], some)) for some in features]
+    scores = [fitted(weights, some) for some in features]
     first = [sample for sample, _ in told]
     config["gate"] = min(0.5, gate(scores[: len(told)], first, GATE_MISSES))
     tell("gate", config["gate"], scores[: len(told)], first)
@@ -224,8 +217,11 @@ def main() -> None:
     least = detrans._lexical["gate"]
     chosen = [(s, Document(s.spun.text, lexicon)) for s in samples(args.corpora, spinner, args.count)]
 
-    def score_matches(document: Document, level: int) -> list[Scored]:
-        return detrans._score([(document, level, detrans._counting.score(document, level))])[0]
+    def judged(document: Document, seen: Evidence) -> tuple[list[Scored], list[Scored]]:
+        """What the model says of a document, and what is known of that where the second gate may stop it."""
+        proposed = (document, seen.level, detrans._counting.score(document, seen.level))
+        scored = detrans._score([proposed])[0]
+        return scored, scored if detrans._propose(document, seen) else []
 
     features: list[tuple[float, ...]] = []
     labels: list[bool] = []
@@ -237,16 +233,14 @@ def main() -> None:
 
     tallies = {round(float(t), 2): Tally() for t in np.arange(0.3, 0.985, 0.04)}
     clean_words = damaged = 0
-    for sample, document in (*chosen, *translated(args.corpora, lexicon)):
+    for sample, document in chosen:
         if not document.text.strip():
             continue
         seen = gather(document)
         p = detrans._prior(document, seen)
-        scored = score_matches(document, seen.level)
+        scored, known = judged(document, seen)
         if telling(sample):
-            note(document, scored, p, True)
-        if sample.spun.family == TRANSLATION:
-            continue  # no sentence of it is sound, and hardly one has a phrase that tells
+            note(document, known, p, True)
         if not sample.damaged:
             clean_words += document.word_count
         damaged += len(sample.spun.spans)
@@ -259,8 +253,8 @@ def main() -> None:
     for gold in (gold for path in DEVELOPMENT for gold in passages(path)):
         document = Document(plain(gold), lexicon)
         seen = gather(document)
-        scored = score_matches(document, seen.level)
-        note(document, scored, detrans._prior(document, seen), True)
+        scored, known = judged(document, seen)
+        note(document, known, detrans._prior(document, seen), True)
         for threshold, t in tallies.items():
             edits = choose(document, scored, threshold)
             t.wild += score(gold, apply(document.text, edits))
@@ -272,10 +266,12 @@ def main() -> None:
             proposed = detrans._propose(document, seen)
             note(document, detrans._score([proposed])[0] if proposed else [], p, False)
     config["calibration"]["document"] = fit(*zip(*whole, strict=True))
-    print(
-        f"document score: of {len(whole)} that pass the gate {sum(d for _, d in whole)} are damaged",
-        flush=True,
-    )
+    if args.model is None:
+        priors = [detrans._prior(d, gather(d)) for d in translated(args.corpora, lexicon)]
+        of_prior = [(some[1:], False) for some, spun in whole if not spun]
+        of_prior += [(document_features([], 0, p)[1:], True) for p in priors if p >= least]
+        config["calibration"]["translated"] = fit(*zip(*of_prior, strict=True))
+    print(f"of {len(whole)} that pass the gate {sum(d for _, d in whole)} are damaged", flush=True)
     print("| threshold | development precision | recall | harm there | synthetic precision | recall | harm |")
     print("|---|---|---|---|---|---|---|")
     chosen_one = None
