@@ -43,6 +43,9 @@ class Reader:
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
+        # Its file may ask for both, as that of all-MiniLM-L6-v2 does: a text would end after 128 tokens.
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
         self._tokenizer = tokenizer
         self._pieces = lru_cache(maxsize=100_000)(self._encode)
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from tokenizers import Tokenizer
 
 from detrans import Detrans
-from detrans.chooser import EDGE, WINDOW, Chooser, competing, windows
+from detrans.assets import model_directory
+from detrans.chooser import EDGE, WINDOW, Chooser, Reader, competing, windows
 from detrans.encoder import MASK, Encoder, Passage, collate
 from detrans.judge import CASE_FEATURES, Proposed, doubtful
 from tests.test_judge import SPUN, proposed
@@ -65,6 +67,16 @@ def test_places_lie_where_their_words_are(small: Detrans, lexical: Detrans, choo
         assert sizes == [len(cases[number].place.phrases) for number in places]
         assert len(part.phrases) == len(part.rows)
     assert seen == list(range(len(cases)))
+
+
+def test_a_reader_neither_cuts_nor_pads(chooser: Chooser) -> None:
+    tokenizer = Tokenizer.from_file(str(model_directory("small") / "tokenizer.json"))
+    tokenizer.enable_truncation(128)
+    tokenizer.enable_padding(length=128)
+    reader = Reader(tokenizer)
+    assert reader.tokens(LONG) == chooser.reader.tokens(LONG)
+    assert len(reader.tokens(LONG)[0]) > 128
+    assert len(reader._pieces("city")) == 1
 
 
 def test_padding_changes_nothing(encoder: Encoder) -> None:
