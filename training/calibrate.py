@@ -2,10 +2,9 @@
 
     python -m training.calibrate --corpora DIR [--model models/base]
 
-Without --model the lexical stage is fitted (`models/lexical/config.json`: prior, the two gates, document and
-sentence score, threshold of the lexical scorer); with it, the model's scores and threshold.
-The documents' scores are fitted on news out and back through apertium too (Debian's apertium,
-apertium-eng-spa, apertium-eo-en and apertium-en-gl).
+Without --model the lexical stage is fitted (`models/lexical/config.json`: prior, the gates, sentence score,
+that a document is spun and that it is translated, threshold of the lexical scorer; Debian's apertium,
+apertium-eng-spa, apertium-eo-en and apertium-en-gl translate); with it, the model's scores and threshold.
 The threshold is the lowest that keeps the aims on the development texts of `benchmarks/data`
 (`wild_dev.gold`, `written_dev.gold`) and on clean text. The documents of news.dev used here are not
 those of the test sets.
