@@ -105,7 +105,7 @@ class Document:
         parted = np.diff(marks, prepend=0) > 0  # from the word before
         at = 2 + np.arange(len(begins)) + np.cumsum(parted)
         words = np.full(4 + len(begins) + int(parted.sum()), BOUNDARY, object)
-        words[at] = self.folded.data.decode("ascii").split()
+        words[at] = np.array(self.folded.data.decode("ascii").split(), object)
         offsets = np.full(len(words) - 2, -1, np.int64)
         offsets[at] = begins
         offsets[at[parted] - 1] = begins[parted] - 1

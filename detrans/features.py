@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detrans.document import Document
+from detrans.growing import Growing
 from detrans.lexicon import Form, Lexicon
 from detrans.ngrams import BOUNDARY, Hashes, Ints, NgramModel, Numbers, mix, word_hash
 
@@ -44,25 +45,6 @@ _ROW = np.dtype(
         ("family", "i8"),
     ]
 )
-
-
-class _Growing:
-    """An array that grows at its end, with room to spare, so that it is seldom copied."""
-
-    def __init__(self, dtype: npt.DTypeLike) -> None:
-        self._room: npt.NDArray[Any] = np.empty(256, dtype)
-        self.length = 0
-
-    @property
-    def values(self) -> npt.NDArray[Any]:
-        return self._room[: self.length]
-
-    def extend(self, more: npt.NDArray[Any]) -> None:
-        end = self.length + len(more)
-        if end > len(self._room):
-            self._room = np.concatenate((self.values, np.empty(end, self._room.dtype)))
-        self._room[self.length : end] = more
-        self.length = end
 
 
 def _offsets(lengths: Ints) -> Ints:
@@ -101,8 +83,8 @@ class Phrasebook:
         self.families = {"any": 0}
         # Of each lexicon the place of its phrases here, by their number there; -1 for one not yet met.
         self._places: WeakKeyDictionary[Lexicon, Ints] = WeakKeyDictionary()
-        self._phrases, self._rows = _Growing(_PHRASE), _Growing(_ROW)
-        self._words = _Growing(np.uint64)
+        self._phrases, self._rows = Growing(_PHRASE), Growing(_ROW)
+        self._words = Growing(np.uint64)
 
     def phrases(self, lexicon: Lexicon, numbers: Ints) -> npt.NDArray[Any]:
         """The `_PHRASE` of each of a lexicon's phrases with these numbers."""

@@ -32,10 +32,11 @@ def fluency(document: Document, ngrams: NgramModel) -> tuple[float, ...]:
     shares of clean text; of all pairs, how many are among the n-grams; of triples of the commonest, how
     many are not.
     """
-    hashes = ngrams.hashes(document.words)
+    known = ngrams.words(document.words)
+    hashes = np.ascontiguousarray(known["hash"])
     real = np.flatnonzero(hashes != BOUNDARY_HASH)
     words, before = hashes[real], hashes[real - 1]
-    alone, pair = ngrams.known(words), ngrams.known(before, words)
+    alone, pair = known["share"][real], ngrams.known(before, words)
     alone[np.isnan(alone)] = UNKNOWN
     paired = ~np.isnan(pair)
     inner = before != BOUNDARY_HASH

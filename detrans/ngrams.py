@@ -10,10 +10,14 @@ normalised model at this size.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
+
+from detrans.growing import Growing
 
 Hashes = npt.NDArray[np.uint64]
 Keys = npt.NDArray[np.uint32]
@@ -55,12 +59,17 @@ def combine_arrays(*columns: Hashes) -> Keys:
     return keys
 
 
-class _WordHashes(dict[str, int]):
-    """`word_hash` of each word, worked out once."""
+# Of a word: its hash; ln of its share of clean text, nan where the table does not hold it.
+_WORD = np.dtype([("hash", "u8"), ("share", "f8")])
 
-    def __missing__(self, word: str) -> int:
-        value = self[word] = word_hash(word)
-        return value
+
+class _Vocabulary:
+    """What is known of words by themselves, worked out once: a number for each word, and a `_WORD` for each
+    number, which is there before the number is."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+        self.known = Growing(_WORD)
 
 
 class NgramModel:
@@ -77,7 +86,7 @@ class NgramModel:
         self._starts = np.zeros(_BUCKETS + 1, np.int32)
         self._starts[(self._keys >> _SHIFT) + np.uint32(1)] = np.arange(1, len(self._keys) + 1)
         np.maximum.accumulate(self._starts, out=self._starts)
-        self._hashes = _WordHashes()
+        self._vocabulary, self._lock = _Vocabulary(), Lock()
 
     @classmethod
     def load(cls, path: Path) -> NgramModel:
@@ -87,11 +96,28 @@ class NgramModel:
         tensors = load_file(path)
         return cls(tensors["gaps"], tensors["values"])
 
+    def words(self, words: Sequence[str]) -> npt.NDArray[np.void]:
+        """The `_WORD` of each word; shape (N,)."""
+        vocabulary = self._vocabulary
+        numbers = np.fromiter(map(vocabulary.numbers.get, words, repeat(-1)), np.int64, len(words))
+        if len(numbers) and numbers.min() < 0:
+            with self._lock:  # threads share one model
+                if len(vocabulary.numbers) > MOST_WORDS:
+                    vocabulary = self._vocabulary = _Vocabulary()
+                new = [word for word in dict.fromkeys(words) if word not in vocabulary.numbers]
+                known = np.empty(len(new), _WORD)
+                known["hash"] = np.fromiter(map(word_hash, new), np.uint64, len(new))
+                known["share"] = self.known(known["hash"])
+                at = vocabulary.known.length
+                vocabulary.known.extend(known)
+                vocabulary.numbers.update(zip(new, range(at, at + len(new)), strict=True))
+            numbers = np.fromiter(map(vocabulary.numbers.__getitem__, words), np.int64, len(words))
+        return vocabulary.known.values[numbers]
+
     def hashes(self, words: Sequence[str]) -> Hashes:
         """`word_hash` of each word; shape (N,)."""
-        if len(self._hashes) > MOST_WORDS:
-            self._hashes.clear()
-        return np.fromiter(map(self._hashes.__getitem__, words), np.uint64, len(words))
+        result: Hashes = np.ascontiguousarray(self.words(words)["hash"])
+        return result
 
     def _find(self, keys: Keys) -> tuple[npt.NDArray[np.bool_], Numbers]:
         """Which keys the table holds, and the values of those."""
