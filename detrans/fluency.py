@@ -13,7 +13,7 @@ import numpy.typing as npt
 from detrans.document import Document
 from detrans.ngrams import BACKOFF, BOUNDARY, UNKNOWN, NgramModel, word_hash
 
-COMMON, COMMONEST = -8.0, -7.0  # ln of the share of clean text: some 400 words, some 140
+COMMON, COMMONEST = -8.0, -7.0  # ln of the share of clean text: some 230 words, some 80
 FEW = 30  # words as usual, counted beside those of a text lest a short one tell too much
 # What is usual, and the bounds beyond which a text is no prose at all rather than bad prose: of each number
 # below in turn.

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detrans import Detrans
+from detrans.assets import model_directory
 from detrans.document import Document
 from detrans.fluency import COMMON, COMMONEST, FEW, LEAST, MOST, SCALE, USUAL, fluency
 from detrans.lexicon import Lexicon
-from detrans.ngrams import BACKOFF, BOUNDARY, UNKNOWN, NgramModel, combine_arrays
+from detrans.ngrams import BACKOFF, BOUNDARY, UNKNOWN, NgramModel, combine_arrays, word_hash
 from tests.test_hostile import texts
 
 SOUND = (
@@ -92,6 +95,20 @@ def test_words_lie_where_they_stand(lexicon: Lexicon, text: str) -> None:
 def test_fluency_is_what_it_says(lexical: Detrans, text: str) -> None:
     document = Document(text, lexical._lexicon)
     assert fluency(document, lexical._ngrams) == pytest.approx(fluency_plainly(document, lexical._ngrams))
+
+
+def test_words_are_known_however_many(lexical: Detrans, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond so many words it begins anew, and threads that share it see the same."""
+    monkeypatch.setattr("detrans.ngrams.MOST_WORDS", 8)
+    ngrams = NgramModel.load(model_directory("lexical") / "ngrams.safetensors")
+    lists = [[f"w{i % 7}", "the", f"xq{i}zz", "the"] for i in range(200)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(ngrams.words, lists))
+    for some, known in zip(lists, found, strict=True):
+        assert known["hash"].tolist() == [word_hash(word) for word in some]
+        assert known["share"][1] == known["share"][3] == pytest.approx(-3, abs=1)
+        assert np.isnan(known["share"][2])
+    assert len(ngrams.words([])) == 0
 
 
 def test_damage_shows_where_the_lexicon_does_not_know_it(lexical: Detrans) -> None:
