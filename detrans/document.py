@@ -82,6 +82,13 @@ class Document:
             return self
         return Document(self.text, self.lexicon, self.keep, self._foreign)
 
+    def head(self, size: int) -> Document:
+        """The document's first characters, so many, by themselves; the document if it has no more."""
+        if len(self.text) <= size:
+            return self
+        skipped = [(start, min(end, size)) for start, end in self._protected if start < size]
+        return Document(self.text[:size], self.lexicon, self.keep, skipped)
+
     @cached_property
     def word_count(self) -> int:
         data = np.frombuffer(self.folded.data, np.uint8)

@@ -14,6 +14,7 @@ from detrans.document import Document
 from detrans.ngrams import BACKOFF, BOUNDARY, UNKNOWN, NgramModel, word_hash
 
 COMMON, COMMONEST = -8.0, -7.0  # ln of the share of clean text: some 230 words, some 80
+LONGEST = 1_000_000  # characters that are looked at: the memory for more would buy nothing
 FEW = 30  # words as usual, counted beside those of a text lest a short one tell too much
 # What is usual, and the bounds beyond which a text is no prose at all rather than bad prose: of each number
 # below in turn.
@@ -32,7 +33,7 @@ def fluency(document: Document, ngrams: NgramModel) -> tuple[float, ...]:
     shares of clean text; of all pairs, how many are among the n-grams; of triples of the commonest, how
     many are not.
     """
-    known = ngrams.words(document.words)
+    known = ngrams.words(document.head(LONGEST).words)
     hashes = np.ascontiguousarray(known["hash"])
     real = np.flatnonzero(hashes != BOUNDARY_HASH)
     words, before = hashes[real], hashes[real - 1]

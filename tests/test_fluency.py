@@ -97,6 +97,19 @@ def test_fluency_is_what_it_says(lexical: Detrans, text: str) -> None:
     assert fluency(document, lexical._ngrams) == pytest.approx(fluency_plainly(document, lexical._ngrams))
 
 
+def test_of_a_long_text_the_beginning_tells(lexical: Detrans, monkeypatch: pytest.MonkeyPatch) -> None:
+    ngrams, lexicon = lexical._ngrams, lexical._lexicon
+    text = f"{SOUND} See https://example.org/a/long/address/of/many/words and more. {GARBLED}"
+    size = text.index("many")  # within what is never touched
+    whole = fluency(Document(text, lexicon), ngrams)
+    monkeypatch.setattr("detrans.fluency.LONGEST", size)
+    start = fluency(Document(text, lexicon), ngrams)
+    assert start == fluency(Document(text[:size], lexicon), ngrams)
+    assert start != whole
+    monkeypatch.setattr("detrans.fluency.LONGEST", len(text))
+    assert fluency(Document(text, lexicon), ngrams) == whole
+
+
 def test_words_are_known_however_many(lexical: Detrans, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond so many words it begins anew, and threads that share it see the same."""
     monkeypatch.setattr("detrans.ngrams.MOST_WORDS", 8)
