@@ -15,6 +15,7 @@ from training.corpora import documents, paragraphs
 from training.roundtrip import align, out_and_back
 
 DATA = Path(__file__).parent / "data"
+UNDAMAGED = ", undamaged"  # after the name of a set: its texts as they were before
 _SAFE = str.maketrans("{}", "()")  # the two characters that mean something in gold
 
 
@@ -62,9 +63,6 @@ def passages(path: Path) -> list[str]:
     lines = path.read_text(encoding="utf-8").split("\n")
     text = "\n".join(line for line in lines if not line.startswith("#"))
     return [t.strip("\n") for t in text.split("\n---\n") if t.strip()]
-
-
-UNDAMAGED = ", undamaged"  # the texts of a set as they were before
 
 
 def load(corpora: Path | None, gold: Path | None) -> dict[str, list[str]]:

@@ -90,9 +90,14 @@ class Document:
         return Document(self.text[:size], self.lexicon, self.keep, skipped)
 
     @cached_property
-    def word_count(self) -> int:
+    def _begins(self) -> Ints:
+        """The folded offset of each word."""
         data = np.frombuffer(self.folded.data, np.uint8)
-        return int(np.count_nonzero((data[1:] != SPACE) & (data[:-1] == SPACE)))
+        return 1 + np.flatnonzero((data[1:] != SPACE) & (data[:-1] == SPACE))
+
+    @property
+    def word_count(self) -> int:
+        return len(self._begins)
 
     @property
     def strong_counts(self) -> list[tuple[int, float]]:
@@ -106,9 +111,8 @@ class Document:
     @cached_property
     def _words(self) -> tuple[list[str], Ints]:
         """Folded words with BOUNDARY where punctuation stood, and the folded offset of each."""
-        data, hard = np.frombuffer(self.folded.data, np.uint8), self.folded.hard
-        begins = 1 + np.flatnonzero((data[1:] != SPACE) & (data[:-1] == SPACE))
-        marks = hard[begins]
+        begins = self._begins
+        marks = self.folded.hard[begins]
         parted = np.diff(marks, prepend=0) > 0  # from the word before
         at = 2 + np.arange(len(begins)) + np.cumsum(parted)
         words = np.full(4 + len(begins) + int(parted.sum()), BOUNDARY, object)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from detrans.document import Document
 from detrans.growing import Growing
 from detrans.lexicon import Form, Lexicon
-from detrans.ngrams import BOUNDARY, Hashes, Ints, NgramModel, Numbers, mix, word_hash
+from detrans.ngrams import BOUNDARY_HASH, Hashes, Ints, NgramModel, Numbers, mix
 
 FEATURES = 26  # numbers for each candidate
 MOST_CANDIDATES = 20  # per span, by share
@@ -210,7 +210,7 @@ class Features:
     def _windows(self) -> Hashes:
         """The hashes of all the document's word sequences without punctuation, sorted."""
         words, hashes = self._document.words, self._hashes
-        inside = hashes != np.uint64(word_hash(BOUNDARY))
+        inside = hashes != BOUNDARY_HASH
         possessive = np.fromiter((w.endswith("'s") for w in words), bool, len(words))
         plain = np.zeros(len(words), np.uint64)
         plain[possessive] = self._book.ngrams.hashes([w[:-2] for w in words if w.endswith("'s")])

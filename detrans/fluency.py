@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detrans.document import Document
-from detrans.ngrams import BACKOFF, BOUNDARY, UNKNOWN, NgramModel, word_hash
+from detrans.ngrams import BACKOFF, BOUNDARY_HASH, UNKNOWN, NgramModel
 
 COMMON, COMMONEST = -8.0, -7.0  # ln of the share of clean text: some 230 words, some 80
 LONGEST = 1_000_000  # characters that are looked at: the memory for more would buy nothing
@@ -21,8 +21,6 @@ FEW = 30  # words as usual, counted beside those of a text lest a short one tell
 USUAL = (1.2, 0.02, -7.7, 0.8, 0.3)
 LEAST, MOST = (0.2, 0.0, -8.6, 0.65, 0.1), (2.2, 0.1, -7.2, 0.9, 0.6)
 SCALE = (2.0, 40.0, 3.0, 20.0, 10.0)  # so that all of them vary by about one
-
-BOUNDARY_HASH = np.uint64(word_hash(BOUNDARY))
 
 
 def fluency(document: Document, ngrams: NgramModel) -> tuple[float, ...]:

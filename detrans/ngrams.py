@@ -43,6 +43,9 @@ def word_hash(word: str) -> int:
     return value
 
 
+BOUNDARY_HASH = np.uint64(word_hash(BOUNDARY))
+
+
 def mix(value: Hashes, words: Hashes) -> Hashes:
     """The hash of sequences that go on with one more word each: (N,) from (N,) and (N,)."""
     value = (value ^ words) * np.uint64(_PRIME)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -58,6 +58,10 @@ class Sample:
 
     spun: Spun
     damaged: bool
+
+
+# With its evidence, and what the prior is a logistic function of.
+Weighed = tuple[Sample, Document, Evidence, tuple[float, ...]]
 
 
 def samples(
@@ -149,21 +153,22 @@ def fit_cheap_stage(corpora: Path, detrans: Detrans, spinner: Spinner, count: in
     config, lexicon = detrans._lexical, detrans._lexicon
     short = samples(corpora, spinner, MANY * count)
     long = samples(corpora, spinner, MANY * count, documents)
-    told, more = ([(s, Document(s.spun.text, lexicon)) for s in some] for some in (short, long))
-    told += others()
+
+    def weighed(some: Iterable[tuple[Sample, Document]]) -> list[Weighed]:
+        found = ((sample, document, gather(document)) for sample, document in some)
+        return [(*one, detrans._prior_features(one[1], one[2])) for one in found]
+
+    told, more = (weighed((s, Document(s.spun.text, lexicon)) for s in some) for some in (short, long))
+    told += weighed(others())
     # Pieces teach the prior what little text can tell; the gates may stop them.
-    weighed = [(sample, document, gather(document)) for sample, document in (*told, *others(True), *more)]
-    features = [detrans._prior_features(document, seen) for _, document, seen in weighed]
-    labels = [sample.damaged for sample, *_ in weighed]
-    weights = fit(features[: -len(more)], labels[: -len(more)])
+    learnt = told + weighed(others(pieces=True))
+    weights = fit([features for *_, features in learnt], [sample.damaged for sample, *_ in learnt])
     config["calibration"]["prior"] = weights
-    scores = [fitted(weights, some) for some in features]
-    first = [sample for sample, _ in told]
-    config["gate"] = min(0.5, gate(scores[: len(told)], first, GATE_MISSES))
-    tell("gate", config["gate"], scores[: len(told)], first)
-    both = [*zip(weighed, scores, strict=True)]
-    passed = [one for one, p in (*both[: len(told)], *both[-len(more) :]) if p >= config["gate"]]
-    doubts = [doubt(detrans._counting.score(d, seen.level), d.word_count) for _, d, seen in passed]
+    scores, first = [fitted(weights, features) for *_, features in told], [sample for sample, *_ in told]
+    config["gate"] = min(0.5, gate(scores, first, GATE_MISSES))
+    tell("gate", config["gate"], scores, first)
+    passed = [one for one in told + more if fitted(weights, one[3]) >= config["gate"]]
+    doubts = [doubt(detrans._counting.score(d, seen.level), d.word_count) for _, d, seen, _ in passed]
     chosen = [sample for sample, *_ in passed]
     config["second_gate"] = gate(doubts, chosen, SECOND_MISSES)
     tell("second gate", config["second_gate"], doubts, chosen)

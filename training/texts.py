@@ -82,14 +82,24 @@ def seen(path: Path) -> Iterator[tuple[str, Marks]]:
 
 def partly_repaired(text: str, marks: Marks, rng: random.Random) -> tuple[str, Marks]:
     """A text with some of its damage repaired, as a second round meets it, and the marks that are left."""
-    share = rng.uniform(0, MOST_REPAIRED)
-    made = [mark for mark in marks if rng.random() < share]
-    context = Repaired(text, [Edit(start, end, to[0], "gold", 1.0, "") for start, end, _, to in made])
-    left = []
-    for start, end, required, accepted in (m for m in marks if m not in made):
-        place = context.place(Place(start, end, ()))
-        left.append((place.start, place.end, required, accepted))
+    made = drawn(len(marks), rng)
+    edits = [
+        Edit(start, end, accepted[0], "gold", 1.0, "")
+        for (start, end, _, accepted), now in zip(marks, made, strict=True)
+        if now
+    ]
+    context, left = Repaired(text, edits), []
+    for (start, end, required, accepted), now in zip(marks, made, strict=True):
+        if not now:
+            place = context.place(Place(start, end, ()))
+            left.append((place.start, place.end, required, accepted))
     return context.text, left
+
+
+def drawn(count: int, rng: random.Random) -> list[bool]:
+    """Which of so many damaged stretches are repaired, while the others are asked for."""
+    share = rng.uniform(0, MOST_REPAIRED)
+    return [rng.random() < share for _ in range(count)]
 
 
 def kept_apart(match: Match, candidates: Sequence[int], labels: Sequence[bool]) -> bool:

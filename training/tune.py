@@ -46,7 +46,7 @@ from detrans.spin import Spinner
 from training.corpora import DEFAULT
 from training.examples import HIDDEN, labelled_by_spinner, stream
 from training.manifest import write
-from training.texts import JUDGED, MOST_REPAIRED, WRITTEN, labelled_by_marks, propose, seen, without_own
+from training.texts import JUDGED, WRITTEN, drawn, labelled_by_marks, propose, seen, without_own
 
 RANK = 8
 LOWEST = 8  # layers below are left as they are
@@ -84,9 +84,8 @@ def asked(
     rng: random.Random,
 ) -> list[Asked]:
     """The windows of a text, some of its mends made, and what is asked on each."""
-    share = rng.uniform(0, MOST_REPAIRED)
-    made = [Edit(*mend, "gold", 1.0, "") for mend in mends if rng.random() < share]
-    context = Repaired(text, made)
+    chosen = zip(mends, drawn(len(mends), rng), strict=True)
+    context = Repaired(text, [Edit(*mend, "gold", 1.0, "") for mend, now in chosen if now])
     found = []
     for window in language.windows(context.text, [context.place(place) for place, _ in questions]):
         numbers = list(dict.fromkeys(v.place for v in window.variants))
