@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+from benchmarks import corpus
 from benchmarks.gold import Counts, Mark, mended, parse, plain, score, total
 from benchmarks.quality import Result, auc, detection, recall_at_one_percent
 from benchmarks.testsets import DATA, UNDAMAGED, load, marked, passages
@@ -113,3 +119,21 @@ def test_shipped_sets_are_well_formed() -> None:
     assert sum(m.required for m in marks) > 0.5 * len(marks) > 50
     for text in wild:
         assert not set(plain(text)) & set("{}"), text
+
+
+def test_a_corpus_of_a_size(tmp_path: Path) -> None:
+    corpus.write(path := tmp_path / "corpus.jsonl", ["One line.", "Another line.", "A third."], 50_000)
+    texts = [json.loads(line)["text"] for line in path.read_text().splitlines()]
+    assert 50_000 <= path.stat().st_size < 60_000
+    assert len(set(texts)) == len(texts) > 10
+
+
+def test_memory_of_a_command_and_what_it_starts() -> None:
+    child = (
+        "import time; held = bytearray(80_000_000); held[::4096] = b'x' * len(held[::4096]); time.sleep(1.5)"
+    )
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}], check=True)"
+    cost = corpus.measured([sys.executable, "-c", parent])
+    assert cost["peak_mb"] > 76 > cost["reader_mb"] > 1
+    with pytest.raises(subprocess.CalledProcessError):
+        corpus.measured([sys.executable, "-c", "raise SystemExit(1)"])
