@@ -31,18 +31,19 @@ Rows = npt.NDArray[np.float32]
 
 # A phrase: which rows are its own; its evidence, clipped, and its likeliest family.
 _PHRASE = np.dtype([("first", "i8"), ("count", "i8"), ("evidence", "f8"), ("family", "i8")])
-# A row: the features that no document changes (columns _FIXED); where its words are; the hash of
-# them all, and of the last with a possessive ending; their share of clean text; the pair's family.
+# A row: the features that no document changes (columns _FIXED); where its words are; its family; the hash of
+# all words, and of the last with a possessive ending; their share of clean text.
+# Narrow, as a long run meets most of the lexicon.
 _FIXED = [0, 4, 5, 6, 7, 10]
 _ROW = np.dtype(
     [
-        ("fixed", "f8", len(_FIXED)),
-        ("word", "i8"),
-        ("length", "i8"),
+        ("fixed", "f4", len(_FIXED)),
+        ("word", "i4"),
+        ("length", "i2"),
+        ("family", "i2"),
         ("hash", "u8"),
         ("possessive", "u8"),
         ("share", "f8"),
-        ("family", "i8"),
     ]
 )
 

@@ -3,9 +3,10 @@
     python -m training.observed PATH.tsv [PATH.tsv ...] > detrans/lexicon/tables/observed.tsv
     python -m training.observed training/written/news.gold > detrans/lexicon/tables/written_news.tsv
 
-A TSV list (spun, original[, count]) holds pairs seen on real spun pages; they stand as they were
-seen. A gold text (see `benchmarks/gold.py`) gives its marks; where both sides of one are forms of
-the same kind ("mentioned", "said"), the base pair is written, so that all its forms are known.
+A TSV list (spun, original[, count]) holds pairs seen on real spun pages, a gold text (see
+`benchmarks/gold.py`) gives its marks. Where both sides of a pair are forms of the same kind ("mentioned",
+"said"), the base pair is written, so that all its forms are known; one of a list, without the text around
+it, only where the words can be of no other kind.
 """
 
 from __future__ import annotations
@@ -112,8 +113,10 @@ def main() -> None:
         gold = path.suffix == ".gold"
         for (spun, original, pos), count in normal(marked(path) if gold else listed(path)).items():
             # What stands before misleads where no such form exists ("in store" is no verb's).
-            found = list(bases(spun, original, pos)) or list(bases(spun, original, "")) if gold else []
-            for base in found or [(spun, original, "x")]:
+            found = list(bases(spun, original, pos)) or list(bases(spun, original, ""))
+            if not found or (len(found) > 1 and not gold):
+                found = [(spun, original, "x")]
+            for base in found:
                 rows[base] += count
     write_table(
         (spun, original, pos, 3 if count >= 4 else 2 if count >= 2 else 1, "any")

@@ -6,6 +6,7 @@ Most forms are never wanted in the life of a process. `training/lexicon.py` writ
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +21,24 @@ NUMBERS = ("share", "evidence", "rate")
 NAMES = ("family", "table")
 
 
+KEPT = 10_000  # phrases whose forms are kept: bounds the memory of a long run
+
+
 class Candidates(Sequence[list[Form]]):
-    """The forms of each phrase by its number, made on first use and then kept."""
+    """The forms of each phrase by its number, made when they are asked for; the last ones are kept."""
 
     def __init__(self, phrases: list[str], columns: dict[str, Any], names: dict[str, list[str]]) -> None:
         self._phrases = phrases
         self._starts = columns["starts"].tolist()
         self._originals = _lines(columns["originals"])
         self._columns, self._names = columns, names
-        self._made: dict[int, list[Form]] = {}
+        self._kept = lru_cache(maxsize=KEPT)(self._make)
 
     def __len__(self) -> int:
         return len(self._phrases)
 
     def __getitem__(self, number: Any) -> Any:
-        if number not in self._made:
-            self._made[number] = self._make(number)
-        return self._made[number]
+        return self._kept(number)
 
     def _make(self, number: int) -> list[Form]:
         rows = slice(self._starts[number], self._starts[number + 1])
