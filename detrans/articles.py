@@ -7,14 +7,14 @@ import regex
 _ARTICLE = regex.compile(r"(?<!\w)([Aa])(n?)(\s+[\"'“‘(]?)\Z")
 # Sounds that the spelling hides: a silent h, and the vowel letters that begin with a consonant.
 _SILENT_H = ("hour", "honest", "honor", "honour", "heir", "herb")
-_CONSONANT = ("uni", "use", "usu", "usa", "uti", "ura", "eu", "ewe", "one", "once", "ubiq", "u-")
+_CONSONANT = regex.compile(r"u(?:biq|f|ga|k|ni|r[aiou]|s[aeiu]|t[eio]|-)|e(?:u|we)|once|one(?!r)")
 _AN_UNI = ("unin", "unim", "unid")  # uninteresting, unimportant, unidentified
 
 
 def wants_an(word: str) -> bool:
     """Whether the indefinite article before `word` is "an".
 
-    >>> [w for w in ("hour", "house", "uniform", "uninvited", "MP", "US", "8th") if wants_an(w)]
+    >>> [w for w in ("hour", "house", "uniform", "uninvited", "urine", "MP", "US", "8th") if wants_an(w)]
     ['hour', 'uninvited', 'MP', '8th']
     """
     lower = word.lower()
@@ -24,7 +24,7 @@ def wants_an(word: str) -> bool:
         return word[0] in "AEFHILMNORSX"
     if lower.startswith(_SILENT_H):
         return True
-    if lower.startswith(_CONSONANT) and not lower.startswith(_AN_UNI):
+    if _CONSONANT.match(lower) and not lower.startswith(_AN_UNI):
         return False
     return lower[:1] in tuple("aeiou")
 

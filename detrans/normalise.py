@@ -99,9 +99,11 @@ def in_place(document: Document, match: Match, form: Form) -> tuple[int, str]:
     replacement = match_case(form.original, text[start : match.end])
     if "’" in text:
         replacement = replacement.replace("'", "’")
-    article = agreeing_article(text[max(start - 10, 0) : start], replacement.split(" ")[0])
-    if article is not None and document.touchable(start - article[0], start):
-        return start - article[0], article[1] + replacement
+    word = replacement.split(" ")[0]
+    if not text.startswith(f"{word} ", start):  # else the article is as good or bad as it was
+        article = agreeing_article(text[max(start - 10, 0) : start], word)
+        if article is not None and document.touchable(start - article[0], start):
+            return start - article[0], article[1] + replacement
     return start, replacement
 
 

@@ -13,6 +13,7 @@ from detrans.fold import fold
 from detrans.lexicon import TABLES, Form, Lexicon, read_table, read_user_pairs
 from detrans.lexicon.compiled import CompiledLexicon
 from detrans.match import Matcher
+from detrans.normalise import in_place
 
 HEADER = "spun\toriginal\tpos\tweight\tfamily\n"
 
@@ -152,3 +153,22 @@ def test_tables_can_be_left_out() -> None:
     assert less.signature != full.signature
     with pytest.raises(ConfigError, match="no table chess"):
         Detrans(model="none", without=["chess"]).clean("Text.")
+
+
+@pytest.mark.parametrize(
+    ("text", "spun", "original", "expected"),
+    [
+        ("She signed an settlement.", "settlement", "contract", "a contract"),
+        ("He had a disease.", "disease", "urinary infection", "urinary infection"),
+        ("He had a disease.", "disease", "infection", "an infection"),
+        # The article was as good or bad before.
+        ("He had a odd type of dog.", "odd type of dog", "odd dog", "odd dog"),
+    ],
+)
+def test_the_article_suits_what_is_written_after_it(
+    text: str, spun: str, original: str, expected: str
+) -> None:
+    document = Document(text, Lexicon([form := Form(spun, original, 1.0, 4.0, 0.0, "any", "made")]))
+    start, written = in_place(document, document.matches[0], form)
+    assert written == expected
+    assert text[start:].startswith(("a ", "an ") if expected.startswith("a") else spun)

@@ -136,6 +136,23 @@ def test_marks_know_what_stands_before_them(observed: ModuleType, tmp_path: Path
     assert styles(path) == ["stated", "own: odd"]
 
 
+def test_a_list_says_which_kind_a_pair_is_of(
+    observed: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "seen.tsv"
+    rows = ["promoting selling 2 v", "made_utilization_of used 1 v", "extra more 4 x", "store shop 1"]
+    lines = ["spun original count pos", *rows]
+    path.write_text("".join(line.replace(" ", "\t").replace("_", " ") + "\n" for line in lines))
+    monkeypatch.setattr("sys.argv", ["observed", str(path)])
+    observed.main()
+    assert [line.split("\t")[:4] for line in capsys.readouterr().out.splitlines()[1:]] == [
+        ["extra", "more", "x", "3"],
+        ["make utilization of", "use", "v", "1"],
+        ["promote", "sell", "v", "2"],
+        ["store", "shop", "x", "1"],  # a noun's or a verb's: nobody says
+    ]
+
+
 def test_a_small_network_learns_which_row_is_right(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     examples = []

@@ -3,10 +3,10 @@
     python -m training.observed PATH.tsv [PATH.tsv ...] > detrans/lexicon/tables/observed.tsv
     python -m training.observed training/written/news.gold > detrans/lexicon/tables/written_news.tsv
 
-A TSV list (spun, original[, count]) holds pairs seen on real spun pages, a gold text (see
+A TSV list (spun, original[, count[, part of speech]]) holds pairs seen on real spun pages, a gold text (see
 `benchmarks/gold.py`) gives its marks. Where both sides of a pair are forms of the same kind ("mentioned",
-"said"), the base pair is written, so that all its forms are known; one of a list, without the text around
-it, only where the words can be of no other kind.
+"said"), the base pair is written, so that all its forms are known; one of a list only where the list says
+which kind, or the words can be of no other.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lemminflect import getAllLemmas
 
 from benchmarks.gold import located, plain
 from benchmarks.testsets import passages
-from training.inflect import TAGS, inflect
+from training.inflect import TAGS, inflect_phrase
 from training.table import write_table
 
 UPOS = {"v": "VERB", "n": "NOUN", "a": "ADJ"}
@@ -45,7 +45,7 @@ def listed(path: Path) -> Pairs:
         cells = [" ".join(c.split()) for c in line.split("\t")]
         if len(cells) >= 2:
             count = int(cells[2]) if len(cells) > 2 and cells[2].isdigit() else 2
-            found.setdefault((cells[0], cells[1], ""), count)
+            found.setdefault((cells[0], cells[1], cells[3] if len(cells) > 3 else ""), count)
     return found
 
 
@@ -85,12 +85,22 @@ def normal(pairs: Pairs) -> Pairs:
     return found
 
 
+def lemmas(phrase: str, pos: str, upos: str) -> Iterator[str]:
+    """A phrase with its head (see `inflect_phrase`) in the base forms that it can be a form of."""
+    words = phrase.split(" ")
+    head = 0 if pos == "v" else -1
+    if words[head].isalpha():
+        for lemma in getAllLemmas(words[head], upos=upos).get(upos, ()):
+            yield " ".join([lemma, *words[1:]] if head == 0 else [*words[:-1], lemma])
+
+
 def bases(spun: str, original: str, known: str) -> Iterator[tuple[str, str, str]]:
     """Base pairs (spun, original, part of speech) of which both words are the same inflected form.
 
-    known: the part of speech, "n" or "v", of words that could be both; "" if it could be either.
+    known: the part of speech, "n" or "v", of words that could be both; "" if it could be either. Phrases
+    have bases only where it is known.
     """
-    if " " in spun + original or not (spun.isalpha() and original.isalpha()):
+    if " " in spun + original and known not in ("n", "v"):
         return
     for pos, upos in UPOS.items():
         if known in ("n", "v") and pos in ("n", "v") and pos != known:
@@ -98,9 +108,9 @@ def bases(spun: str, original: str, known: str) -> Iterator[tuple[str, str, str]
         for tag in TAGS[pos]:
             pairs = [
                 (s, o)
-                for s in getAllLemmas(spun, upos=upos).get(upos, ())
-                for o in getAllLemmas(original, upos=upos).get(upos, ())
-                if spun in inflect(s, tag) and original in inflect(o, tag) and s != o
+                for s in lemmas(spun, pos, upos)
+                for o in lemmas(original, pos, upos)
+                if spun in inflect_phrase(s, pos, tag) and original in inflect_phrase(o, pos, tag) and s != o
             ]
             if pairs:
                 yield (*pairs[0], pos)
@@ -112,11 +122,15 @@ def main() -> None:
     for path in map(Path, sys.argv[1:]):
         gold = path.suffix == ".gold"
         for (spun, original, pos), count in normal(marked(path) if gold else listed(path)).items():
-            # What stands before misleads where no such form exists ("in store" is no verb's).
-            found = list(bases(spun, original, pos)) or list(bases(spun, original, ""))
-            if not found or (len(found) > 1 and not gold):
-                found = [(spun, original, "x")]
-            for base in found:
+            if gold and " " in spun + original:
+                found = []  # what stands before says too little of a phrase
+            elif gold:
+                # It misleads where no such form exists ("in store" is no verb's).
+                found = list(bases(spun, original, pos)) or list(bases(spun, original, ""))
+            else:
+                found = [base for base in bases(spun, original, pos) if pos in ("", base[2])]
+                found = found if len(found) == 1 else []
+            for base in found or [(spun, original, "x")]:
                 rows[base] += count
     write_table(
         (spun, original, pos, 3 if count >= 4 else 2 if count >= 2 else 1, "any")
