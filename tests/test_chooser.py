@@ -106,7 +106,7 @@ def test_the_encoder_is_that_of_transformers(encoder: Encoder, tmp_path: Path) -
         for parameter in theirs.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
     save_file(theirs.state_dict(), tmp_path / "model.safetensors")
-    begin(encoder, tmp_path / "model.safetensors")
+    begin(encoder, tmp_path)
     batch = collate([passage(30, 1)])
     with torch.no_grad():
         expected = theirs(batch.tokens).last_hidden_state

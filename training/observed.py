@@ -70,16 +70,17 @@ def kind(before: str) -> str:
 
 
 def normal(pairs: Pairs) -> Pairs:
-    """Lower case and plain apostrophes; originals that are names keep their capitals."""
+    """Lower case and plain apostrophes; originals that are names or initials keep their capitals."""
     found: Pairs = {}
     for (spun, original, pos), count in pairs.items():
         spun, original = (" ".join(s.replace("’", "'").split()) for s in (spun, original))
         if not spun.isascii() or spun.lower() == original.lower():
             continue
-        # Sentence-initial capitals say nothing; names keep theirs.
+        # Sentence-initial capitals say nothing; names and initials (DNA) keep theirs.
         words = original.split()
         if len(words) < 2 or not all(w[:1].isupper() for w in words):
-            original = original.lower()
+            initials = not spun.isupper()
+            original = " ".join(w if initials and w.isupper() and len(w) > 1 else w.lower() for w in words)
         key = (spun.lower(), original, pos)
         found[key] = found.get(key, 0) + count
     return found

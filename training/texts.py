@@ -31,9 +31,9 @@ OWN_SHARES = Path(".cache/lexicon/own_shares.safetensors")
 # Files whose texts train the judge. The others train its language model (`training.tune`), so that the
 # judge meets likelihoods of text unknown to both.
 JUDGED = (
-    *("academia", "business2", "celebrity", "commerce", "crime", "culture2", "entertainment", "family"),
-    *("gadgets", "heritage", "household", "law", "motors", "opinion", "property", "research"),
-    *("sport", "vocabulary5", "wellness", "world"),
+    *("academia", "business2", "crime", "culture2", "family", "gadgets", "heritage", "law", "opinion"),
+    *("sport", "vocabulary5", "wellness"),
+    *("web_health", "web_home", "web_leisure", "web_money", "web_news", "web_science", "web_tech"),
 )
 MOST_REPAIRED = 0.8  # of a text's damage, while the rest is asked for
 Marks = list[tuple[int, int, bool, list[str]]]
