@@ -23,7 +23,7 @@ import time
 from itertools import chain
 from pathlib import Path
 
-from benchmarks.speed import DOCUMENT
+from benchmarks.speed import DOCUMENT, document
 from detrans import Detrans
 from training.corpora import TRAIN, paragraphs
 
@@ -36,10 +36,7 @@ def write(path: Path, lines: list[str], size: int) -> None:
     written = 0
     with path.open("w", encoding="utf-8") as file:
         while written < size:
-            chosen = [rng.choice(lines)]
-            while sum(map(len, chosen)) < DOCUMENT:
-                chosen.append(rng.choice(lines))
-            written += file.write(json.dumps({"text": "\n".join(chosen)}) + "\n")
+            written += file.write(json.dumps({"text": document(lines, DOCUMENT, rng)}) + "\n")
 
 
 def family(parent: int) -> list[int]:

@@ -57,6 +57,14 @@ def sound(corpora: Path | None) -> list[str]:
     return sentences([p.read_text(encoding="utf-8") for name in HUMAN for p in sorted(SEEDS.glob(name))])
 
 
+def document(pool: list[str], length: int, rng: random.Random) -> str:
+    """Lines drawn from `pool` until there are `length` characters."""
+    lines = [rng.choice(pool)]
+    while sum(map(len, lines)) < length:
+        lines.append(rng.choice(pool))
+    return "\n".join(lines)
+
+
 class Documents:
     """Draws documents that never repeat, clean ones from these lines, or else from `wild` as its marks
     repair it."""
@@ -72,10 +80,7 @@ class Documents:
         result = []
         for i in range(count):
             pool = self.spun if i < round(share * count) else self.clean
-            lines = [rng.choice(pool)]
-            while sum(map(len, lines)) < length:
-                lines.append(rng.choice(pool))
-            result.append("\n".join(lines))
+            result.append(document(pool, length, rng))
         rng.shuffle(result)
         return result
 

@@ -60,10 +60,8 @@ class Sample:
     damaged: bool
 
 
-# With its evidence, and what the prior is a logistic function of.
-Weighed = tuple[
-    Sample, tuple[float, ...], float
-]  # what the prior is a function of; what the second gate asks
+# With what the prior is a logistic function of, and what the second gate asks.
+Weighed = tuple[Sample, tuple[float, ...], float]
 
 
 def samples(
@@ -104,12 +102,13 @@ def others() -> Iterator[tuple[Sample, Document, bool]]:
         for gold in passages(path)[::EVERY]:
             lines = gold.split("\n")
             at = rng.randrange(len(lines))
-            for part in (gold, "\n".join(lines[at : at + rng.choice((1, 1, 2, 3))])):
+            some = "\n".join(lines[at : at + rng.choice((1, 1, 2, 3))])
+            for part, piece in ((gold, False), (some, True)):
                 text, marks = plain(part), located(part)
                 spans = tuple(Span(a, b, texts[0]) for a, b, required, texts in marks if required)
-                sound = mended(part)
-                yield Sample(Spun(text, spans, "written"), True), Document(text, lexicon), part is not gold
-                yield Sample(Spun(sound, (), "written"), False), Document(sound, lexicon), part is not gold
+                before = mended(part)
+                yield Sample(Spun(text, spans, "written"), True), Document(text, lexicon), piece
+                yield Sample(Spun(before, (), "written"), False), Document(before, lexicon), piece
 
 
 def translated(corpora: Path, lexicon: Lexicon) -> Iterator[Document]:

@@ -55,7 +55,10 @@ def marked(path: Path) -> Pairs:
     for gold in passages(path):
         text = plain(gold)
         found.update(
-            (text[a:b], accepted[0], kind(text[:a])) for a, b, _, accepted in located(gold) if accepted[0]
+            # What stands before says too little of a phrase.
+            (text[a:b], accepted[0], "" if " " in text[a:b] + accepted[0] else kind(text[:a]))
+            for a, b, _, accepted in located(gold)
+            if accepted[0]
         )
     return found
 
@@ -123,14 +126,13 @@ def main() -> None:
     for path in map(Path, sys.argv[1:]):
         gold = path.suffix == ".gold"
         for (spun, original, pos), count in normal(marked(path) if gold else listed(path)).items():
-            if gold and " " in spun + original:
-                found = []  # what stands before says too little of a phrase
-            elif gold:
-                # It misleads where no such form exists ("in store" is no verb's).
-                found = list(bases(spun, original, pos)) or list(bases(spun, original, ""))
+            found = list(bases(spun, original, pos))
+            if gold:
+                # What stands before misleads where no such form exists ("in store" is no verb's).
+                found = found or list(bases(spun, original, ""))
             else:
-                found = [base for base in bases(spun, original, pos) if pos in ("", base[2])]
-                found = found if len(found) == 1 else []
+                fitting = [base for base in found if pos in ("", base[2])]
+                found = fitting if len(fitting) == 1 else []
             for base in found or [(spun, original, "x")]:
                 rows[base] += count
     write_table(
